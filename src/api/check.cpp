@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: MIT
+#include "api/check.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdarg>
+#include <cstdio>
+#include <cstdlib>
+#include <system_error>
+
+#if defined(__linux__)
+#include <sched.h>
+#endif
+
+namespace eplb {
+namespace {
+
+void write_error(eplb_error* error, eplb_status status, const char* message) {
+  if (!error) return;
+  error->status = status;
+  std::snprintf(error->message, sizeof error->message, "%s", message);
+}
+
+failure describe(const bad_load& bad) {
+  failure out{EPLB_ERROR_INVALID_LOAD, {}};
+  std::snprintf(out.message, sizeof out.message,
+                "the load of sample %d, layer %d, expert %d is %.9g; it must be finite in float32 and not negative",
+                bad.sample, bad.layer, bad.expert, bad.value);
+  return out;
+}
+
+failure describe(const bad_total& bad) {
+  failure out{EPLB_ERROR_INVALID_LOAD, {}};
+  std::snprintf(out.message, sizeof out.message,
+                "the loads of layer %d, over all samples, add up to more than float32 holds", bad.layer);
+  return out;
+}
+
+int allowed_threads() {
+#if defined(__linux__)
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) == 0) return std::max(1, CPU_COUNT(&set));
+#endif
+  return 1;
+}
+
+/// Groups and nodes as the policy sees them, and what planning asks of a shape.
+plan_shape settle_shape(const eplb_shape& given, std::int32_t policy) {
+  plan_shape shape = check_extents(given);
+  check_range("num_groups", given.num_groups, 1, max_extent);
+  check_range("num_nodes", given.num_nodes, 1, max_extent);
+  shape.groups = given.num_groups;
+  shape.nodes = given.num_nodes;
+  if (policy == EPLB_POLICY_AUTO)
+    policy = shape.groups % shape.nodes == 0 ? EPLB_POLICY_HIERARCHICAL : EPLB_POLICY_GLOBAL;
+  if (policy == EPLB_POLICY_GLOBAL) shape.groups = shape.nodes = 1;
+  if (shape.slots < shape.gpus)
+    fail(EPLB_ERROR_INVALID_ARGUMENT, "num_physical_experts is %d, less than num_gpus, %d", shape.slots, shape.gpus);
+  check_multiple("num_logical_experts", shape.experts, "num_groups", shape.groups);
+  check_multiple("num_groups", shape.groups, "num_nodes", shape.nodes);
+  check_multiple("num_gpus", shape.gpus, "num_nodes", shape.nodes);
+  check_multiple("num_physical_experts", shape.slots, "num_nodes", shape.nodes);
+  check_multiple("num_physical_experts", shape.slots, "num_gpus", shape.gpus);
+  return shape;
+}
+
+/// The preset's five choices with the caller's own in their place.
+packing_rules settle_rules(const eplb_options& given, std::int32_t strategy) {
+  check_enum("initial", given.initial, EPLB_INITIAL_ZIGZAG + 1);
+  check_range("candidates", given.candidates, 0, max_extent);
+  check_enum("amplitude_form", given.amplitude_form, EPLB_AMPLITUDE_LINEAR + 1);
+  check_enum("swap_scope", given.swap_scope, EPLB_SWAP_ANY_ANY + 1);
+  check_range("max_swaps", given.max_swaps, 0, INT32_MAX);
+  check_enum("selection", given.selection, EPLB_SELECTION_SPREAD + 1);
+  if (!(given.amplitude >= 0) || !std::isfinite(given.amplitude))
+    fail(EPLB_ERROR_INVALID_ARGUMENT, "amplitude is %g; it must be finite and not negative",
+         static_cast<double>(given.amplitude));
+
+  packing_rules rules = presets[strategy].rules;
+  if (given.initial) rules.initial = static_cast<initial_packing>(given.initial - 1);
+  if (given.candidates) rules.candidates = given.candidates;
+  if (given.amplitude > 0) rules.amplitude = given.amplitude;
+  if (given.amplitude_form) rules.form = static_cast<amplitude_form>(given.amplitude_form - 1);
+  if (given.swap_scope) rules.scope = static_cast<swap_scope>(given.swap_scope - 1);
+  if (given.max_swaps) rules.max_swaps = given.max_swaps;
+  if (given.selection) rules.choice = static_cast<candidate_choice>(given.selection - 1);
+
+  const char* const name = presets[strategy].name;
+  if (rules.candidates > 1 && rules.amplitude == 0)
+    fail(EPLB_ERROR_INVALID_ARGUMENT, "candidates is %d, but amplitude is not set and strategy %s has none",
+         rules.candidates, name);
+  if (rules.scope != swap_scope::none && rules.max_swaps == 0)
+    fail(EPLB_ERROR_INVALID_ARGUMENT, "swap_scope is set, but max_swaps is not and strategy %s has none", name);
+  if (rules.scope == swap_scope::none && given.max_swaps)
+    fail(EPLB_ERROR_INVALID_ARGUMENT, "max_swaps is %d, but there is no swap_scope and strategy %s has none",
+         given.max_swaps, name);
+  if (rules.candidates == 1 && (given.amplitude > 0 || given.amplitude_form || given.selection))
+    fail(EPLB_ERROR_INVALID_ARGUMENT,
+         "amplitude, amplitude_form or selection is set, but candidates is not and strategy %s has 1", name);
+  return rules;
+}
+
+void check_memory(const char* name, std::int32_t given, memory_kind expected) {
+  check_enum(name, given, EPLB_MEMORY_CUDA + 1);
+  if (static_cast<memory_kind>(given) != expected)
+    fail(EPLB_ERROR_INVALID_ARGUMENT, "%s is %s, but this call works on %s memory", name,
+         given == EPLB_MEMORY_CUDA ? "cuda" : "host", expected == memory_kind::cuda ? "cuda" : "host");
+}
+
+}  // namespace
+
+void fail(eplb_status status, const char* format, ...) {
+  failure out{status, {}};
+  std::va_list arguments;
+  va_start(arguments, format);
+  std::vsnprintf(out.message, sizeof out.message, format, arguments);
+  va_end(arguments);
+  throw out;
+}
+
+eplb_status report_exception(eplb_error* error) {
+  failure out{EPLB_ERROR_INTERNAL, "an exception of unknown type, perhaps from a callback"};
+  try {
+    throw;
+  } catch (const failure& known) {
+    out = known;
+  } catch (const bad_load& bad) {
+    out = describe(bad);
+  } catch (const bad_total& bad) {
+    out = describe(bad);
+  } catch (const cancelled&) {
+    out = {EPLB_ERROR_CANCELLED, "the progress callback asked to stop"};
+  } catch (const std::bad_alloc&) {
+    out = {EPLB_ERROR_OUT_OF_MEMORY, "memory could not be allocated"};
+  } catch (const std::system_error& no_thread) {
+    out.status = EPLB_ERROR_OUT_OF_MEMORY;
+    std::snprintf(out.message, sizeof out.message, "a thread could not be started: %s", no_thread.what());
+  } catch (const std::exception& other) {
+    std::snprintf(out.message, sizeof out.message, "%s", other.what());
+  } catch (...) {
+  }
+  write_error(error, out.status, out.message);
+  return out.status;
+}
+
+template <>
+eplb_error defaults<eplb_error>() {
+  return {};
+}
+template <>
+eplb_shape defaults<eplb_shape>() {
+  eplb_shape out{};
+  out.num_groups = out.num_nodes = 1;
+  return out;
+}
+template <>
+eplb_options defaults<eplb_options>() {
+  eplb_options out{};
+  out.device = -1;
+  out.num_threads = out.max_samples = 1;
+  out.log_level = EPLB_LOG_INFO;
+  return out;
+}
+template <>
+eplb_input defaults<eplb_input>() {
+  eplb_input out{};
+  out.num_samples = 1;
+  return out;
+}
+template <>
+eplb_maps defaults<eplb_maps>() {
+  eplb_maps out{};
+  out.type = EPLB_TYPE_INT32;
+  return out;
+}
+template <>
+eplb_stats defaults<eplb_stats>() {
+  return {};
+}
+template <>
+eplb_packing defaults<eplb_packing>() {
+  eplb_packing out{};
+  out.type = EPLB_TYPE_INT32;
+  return out;
+}
+
+void check_range(const char* name, std::int64_t value, std::int64_t least, std::int64_t most) {
+  if (value < least || value > most)
+    fail(EPLB_ERROR_INVALID_ARGUMENT, "%s is %lld; it must be %lld to %lld", name,
+         static_cast<long long>(value), static_cast<long long>(least), static_cast<long long>(most));
+}
+
+void check_multiple(const char* name, int value, const char* of_name, int of) {
+  if (value % of != 0)
+    fail(EPLB_ERROR_INVALID_ARGUMENT, "%s is %d, which is not a multiple of %s, %d", name, value, of_name, of);
+}
+
+void check_enum(const char* name, std::int32_t value, std::int32_t count) {
+  if (value < 0 || value >= count)
+    fail(EPLB_ERROR_INVALID_ARGUMENT, "%s is %d, which this library does not know; it must be 0 to %d", name,
+         value, count - 1);
+}
+
+std::size_t size_of(scalar type) {
+  return type == scalar::float64 || type == scalar::int64 ? 8 : 4;
+}
+
+void check_buffer(const char* name, const void* data, std::size_t count, std::size_t needed,
+                  std::size_t element_size) {
+  if (!data) return;
+  if (count < needed)
+    fail(EPLB_ERROR_BUFFER_TOO_SMALL, "%s has %zu elements; it must have %zu", name, count, needed);
+  if (reinterpret_cast<std::uintptr_t>(data) % element_size != 0)
+    fail(EPLB_ERROR_INVALID_ARGUMENT, "%s is at %p, which is not aligned to its elements of %zu bytes", name, data,
+         element_size);
+}
+
+void* host_allocator::take(std::size_t size) const {
+  void* const block = alloc ? alloc(user, size) : std::malloc(size);
+  if (!block) fail(EPLB_ERROR_OUT_OF_MEMORY, "%zu bytes of host memory could not be allocated", size);
+  return block;
+}
+
+void host_allocator::give_back(void* block) const {
+  if (free)
+    free(user, block);
+  else
+    std::free(block);
+}
+
+plan_shape check_extents(const eplb_shape& shape) {
+  check_range("num_layers", shape.num_layers, 1, max_extent);
+  check_range("num_logical_experts", shape.num_logical_experts, 1, max_extent);
+  check_range("num_physical_experts", shape.num_physical_experts, 1, max_extent);
+  check_range("num_gpus", shape.num_gpus, 1, max_extent);
+  if (shape.reserved != 0) fail(EPLB_ERROR_INVALID_ARGUMENT, "shape.reserved is %d; it must be 0", shape.reserved);
+  if (shape.num_physical_experts < shape.num_logical_experts)
+    fail(EPLB_ERROR_INVALID_ARGUMENT, "num_physical_experts is %d, less than num_logical_experts, %d",
+         shape.num_physical_experts, shape.num_logical_experts);
+  return {shape.num_layers, shape.num_logical_experts, shape.num_physical_experts, 1, 1, shape.num_gpus};
+}
+
+settled_options settle(const eplb_shape* shape, const eplb_options* options) {
+  const eplb_shape dimensions = read_struct(shape, "shape");
+  const eplb_options given = options ? read_struct(options, "options") : defaults<eplb_options>();
+  check_enum("strategy", given.strategy, preset_count);
+  check_enum("policy", given.policy, EPLB_POLICY_GLOBAL + 1);
+  check_enum("backend", given.backend, EPLB_BACKEND_CUDA + 1);
+  check_enum("memory", given.memory, EPLB_MEMORY_CUDA + 1);
+  check_enum("log_level", given.log_level, EPLB_LOG_DEBUG + 1);
+  check_range("device", given.device, -1, INT32_MAX);
+  check_range("num_threads", given.num_threads, 0, 1024);
+  check_range("max_samples", given.max_samples, 1, max_extent);
+  if (!given.alloc != !given.free)
+    fail(EPLB_ERROR_INVALID_ARGUMENT, "alloc and free must be set together, or neither");
+  if (given.backend == EPLB_BACKEND_CPU && given.memory == EPLB_MEMORY_CUDA)
+    fail(EPLB_ERROR_INVALID_ARGUMENT, "backend is cpu, which cannot read memory of kind cuda");
+
+  settled_options out{};
+  out.strategy = given.strategy == EPLB_STRATEGY_AUTO ? EPLB_STRATEGY_LPT_SWAP_ANY : given.strategy;
+  out.spec.shape = settle_shape(dimensions, given.policy);
+  out.spec.rules = settle_rules(given, out.strategy);
+  out.spec.first_problem = 1;
+  out.spec.threads = given.num_threads ? given.num_threads : allowed_threads();
+  out.spec.max_samples = given.max_samples;
+  out.spec.memory = static_cast<memory_kind>(given.memory);
+  out.spec.device = given.device;
+  out.where = &select_backend(static_cast<backend_id>(given.backend), out.spec.memory);
+  if (const char* why = out.where->why_unavailable()) fail(EPLB_ERROR_UNAVAILABLE, "%s", why);
+  out.memory = {given.alloc, given.free, given.user};
+  out.log = given.log;
+  out.log_level = given.log_level;
+  out.progress = given.progress;
+  out.user = given.user;
+  return out;
+}
+
+scalar check_map_type(const char* name, std::int32_t type) {
+  if (type != EPLB_TYPE_INT32 && type != EPLB_TYPE_INT64)
+    fail(EPLB_ERROR_INVALID_ARGUMENT, "%s is %d; it must be EPLB_TYPE_INT32 or EPLB_TYPE_INT64", name, type);
+  return static_cast<scalar>(type);
+}
+
+load_view check_input(const eplb_input& input, const plan_shape& shape, int max_samples, memory_kind memory) {
+  check_enum("input.type", input.type, EPLB_TYPE_INT64 + 1);
+  check_memory("input.memory", input.memory, memory);
+  check_range("input.num_samples", input.num_samples, 1, max_samples);
+  const auto type = static_cast<scalar>(input.type);
+  if (!input.loads) fail(EPLB_ERROR_INVALID_ARGUMENT, "input.loads is NULL");
+  check_buffer("input.loads", input.loads, input.loads_count,
+               extent(input.num_samples) * extent(shape.layers) * extent(shape.experts), size_of(type));
+  return {type, input.loads, input.num_samples};
+}
+
+maps_view check_maps(const eplb_maps& maps, const plan_shape& shape, memory_kind memory) {
+  const scalar type = check_map_type("maps.type", maps.type);
+  check_memory("maps.memory", maps.memory, memory);
+  const std::size_t slots = extent(shape.layers) * extent(shape.slots);
+  const std::size_t experts = extent(shape.layers) * extent(shape.experts), size = size_of(type);
+  check_buffer("maps.physical_to_logical", maps.physical_to_logical, maps.physical_to_logical_count, slots, size);
+  check_buffer("maps.replica_rank", maps.replica_rank, maps.replica_rank_count, slots, size);
+  check_buffer("maps.replica_count", maps.replica_count, maps.replica_count_count, experts, size);
+  if (maps.logical_to_physical) {
+    check_range("maps.max_replicas", maps.max_replicas, 1, INT32_MAX);
+    check_buffer("maps.logical_to_physical", maps.logical_to_physical, maps.logical_to_physical_count,
+                 experts * extent(maps.max_replicas), size);
+  }
+  return {type, maps.physical_to_logical, maps.replica_rank, maps.replica_count, maps.logical_to_physical,
+          maps.logical_to_physical ? extent(maps.max_replicas) : 0};
+}
+
+placement_stats check_stats(const eplb_stats& stats, const plan_shape& shape) {
+  check_buffer("stats.layer_balancedness", stats.layer_balancedness, stats.layer_balancedness_count,
+               extent(shape.layers), sizeof(double));
+  check_buffer("stats.gpu_load", stats.gpu_load, stats.gpu_load_count, extent(shape.layers) * extent(shape.gpus),
+               sizeof(double));
+  placement_stats out{};
+  out.layer_balancedness = stats.layer_balancedness;
+  out.gpu_load = stats.gpu_load;
+  return out;
+}
+
+void write_stats(eplb_stats* to, eplb_stats given, const placement_stats& from) {
+  given.max_replica_count = from.max_replica_count;
+  given.balancedness = from.balancedness;
+  given.balancedness_min = from.balancedness_min;
+  given.empty_layers = from.empty_layers;
+  given.duplicates = from.duplicates;
+  write_struct(to, given);
+}
+
+}  // namespace eplb

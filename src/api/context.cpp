@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: MIT
+// Contexts, and the one call that does without.
+#include "api/context.h"
+
+#include <unistd.h>
+
+#include <cstdio>
+
+namespace eplb {
+namespace {
+
+/// The planner's place in the block; alignment is on top, since an allocator promises less.
+constexpr std::size_t planner_offset =
+    (sizeof(eplb_context) + arena::alignment - 1) / arena::alignment * arena::alignment;
+
+/// A call's hold on its context.
+class hold {
+ public:
+  explicit hold(eplb_context* context) : context_(context) {
+    if (!context) fail(EPLB_ERROR_INVALID_ARGUMENT, "context is NULL");
+    if (context->process != getpid())
+      fail(EPLB_ERROR_INVALID_STATE, "the context was created before a fork; create one in the child");
+    if (context->in_use.exchange(true, std::memory_order_acquire))
+      fail(EPLB_ERROR_INVALID_STATE, "the context is in use by another call");
+  }
+  ~hold() { context_->in_use.store(false, std::memory_order_release); }
+  hold(const hold&) = delete;
+  hold& operator=(const hold&) = delete;
+
+ private:
+  eplb_context* context_;
+};
+
+class progress_callback final : public progress_sink {
+ public:
+  explicit progress_callback(const settled_options& options) : options_(options) {}
+  bool stop_after(std::int64_t done, std::int64_t total) override {
+    return options_.progress(options_.user, done, total) != 0;
+  }
+
+ private:
+  const settled_options& options_;
+};
+
+template <class... Values>
+void log(const settled_options& options, std::int32_t level, const char* format, Values... values) {
+  if (!options.log || level > options.log_level) return;
+  char line[256];
+  std::snprintf(line, sizeof line, format, values...);
+  options.log(options.user, level, line);
+}
+
+const planner& planned(const eplb_context& context) {
+  if (!context.planner->has_plan())
+    fail(EPLB_ERROR_INVALID_STATE, "the context has no plan yet; submit weights first");
+  return *context.planner;
+}
+
+void get_stats(eplb_context& context, eplb_stats* stats) {
+  const eplb_stats given = read_struct(stats, "stats");
+  placement_stats out = check_stats(given, context.options.spec.shape);
+  planned(context);
+  context.planner->get_stats(out);
+  write_stats(stats, given, out);
+}
+
+/// What an asynchronous call needs.
+void check_stream_context(const eplb_context& context) {
+  if (context.options.where->id != backend_id::cuda)
+    fail(EPLB_ERROR_INVALID_STATE, "the context plans on the cpu, which has no streams; use the blocking call");
+}
+
+}  // namespace
+
+memory_size measure_context(const settled_options& options) {
+  memory_size out = options.where->measure(options.spec);
+  out.host += planner_offset + arena::alignment;
+  return out;
+}
+
+void context_destroyer::operator()(eplb_context* context) const {
+  const host_allocator memory = context->options.memory;
+  void* const block = context->block;
+  if (context->planner && context->process == getpid()) context->planner->~planner();
+  context->~eplb_context();
+  memory.give_back(block);
+}
+
+context_pointer make_context(const settled_options& options) {
+  const std::size_t size = measure_context(options).host;
+  void* const block = options.memory.take(size);
+  const auto front = reinterpret_cast<std::uintptr_t>(block);
+  char* const aligned = static_cast<char*>(block) + (arena::alignment - front % arena::alignment) % arena::alignment;
+  context_pointer context(new (aligned) eplb_context{options, block, nullptr, getpid(), {false}});
+  context->planner = options.where->make(options.spec, aligned + planner_offset);
+  const plan_shape& shape = options.spec.shape;
+  log(options, EPLB_LOG_INFO,
+      "context for %d layers of %d experts in %d slots on %d gpus, %d groups on %d nodes: strategy %s, backend %s, "
+      "%d threads, %zu bytes",
+      shape.layers, shape.experts, shape.slots, shape.gpus, shape.groups, shape.nodes, presets[options.strategy].name,
+      eplb_backend_name(static_cast<std::int32_t>(options.where->id)), options.spec.threads, size);
+  return context;
+}
+
+void submit(eplb_context& context, const eplb_input& input) {
+  const settled_options& options = context.options;
+  const load_view loads = check_input(input, options.spec.shape, options.spec.max_samples, options.spec.memory);
+  progress_callback progress(options);
+  context.planner->plan(loads, input.seed, options.progress ? &progress : nullptr);
+  log(options, EPLB_LOG_DEBUG, "planned from %d samples with seed %llu: at most %d replicas of an expert",
+      loads.samples, static_cast<unsigned long long>(input.seed), context.planner->max_replica_count());
+}
+
+void get_maps(eplb_context& context, const maps_view& out) {
+  const auto needed = extent(planned(context).max_replica_count());
+  if (out.logical_to_physical && out.max_replicas < needed)
+    fail(EPLB_ERROR_BUFFER_TOO_SMALL, "maps.max_replicas is %zu; an expert of the plan has %zu replicas",
+         out.max_replicas, needed);
+  context.planner->get_maps(out);
+}
+
+}  // namespace eplb
+
+using namespace eplb;
+
+eplb_status eplb_create(const eplb_shape* shape, const eplb_options* options, eplb_context** context,
+                        eplb_error* error) {
+  return guarded(error, [&] {
+    if (!context) fail(EPLB_ERROR_INVALID_ARGUMENT, "context is NULL");
+    *context = make_context(settle(shape, options)).release();
+  });
+}
+
+void eplb_destroy(eplb_context* context) {
+  if (context) context_destroyer()(context);
+}
+
+eplb_status eplb_memory_needed(const eplb_shape* shape, const eplb_options* options, size_t* host_bytes,
+                               size_t* cuda_bytes, eplb_error* error) {
+  return guarded(error, [&] {
+    const memory_size size = measure_context(settle(shape, options));
+    if (host_bytes) *host_bytes = size.host;
+    if (cuda_bytes) *cuda_bytes = size.cuda;
+  });
+}
+
+int32_t eplb_context_strategy(const eplb_context* context) { return context ? context->options.strategy : -1; }
+
+int32_t eplb_context_backend(const eplb_context* context) {
+  return context ? static_cast<int32_t>(context->options.where->id) : -1;
+}
+
+eplb_status eplb_submit_weights(eplb_context* context, const eplb_input* input, eplb_error* error) {
+  return guarded(error, [&] {
+    const hold held(context);
+    submit(*context, read_struct(input, "input"));
+  });
+}
+
+eplb_status eplb_get_max_replica_count(eplb_context* context, int32_t* count, eplb_error* error) {
+  return guarded(error, [&] {
+    const hold held(context);
+    if (!count) fail(EPLB_ERROR_INVALID_ARGUMENT, "count is NULL");
+    *count = planned(*context).max_replica_count();
+  });
+}
+
+eplb_status eplb_get_maps(eplb_context* context, const eplb_maps* maps, eplb_error* error) {
+  return guarded(error, [&] {
+    const hold held(context);
+    const plan_spec& spec = context->options.spec;
+    get_maps(*context, check_maps(read_struct(maps, "maps"), spec.shape, spec.memory));
+  });
+}
+
+eplb_status eplb_get_stats(eplb_context* context, eplb_stats* stats, eplb_error* error) {
+  return guarded(error, [&] {
+    const hold held(context);
+    get_stats(*context, stats);
+  });
+}
+
+eplb_status eplb_submit_weights_async(eplb_context* context, const eplb_input*, void*, eplb_error* error) {
+  return guarded(error, [&] {
+    const hold held(context);
+    check_stream_context(*context);
+  });
+}
+
+eplb_status eplb_get_maps_async(eplb_context* context, const eplb_maps*, void*, eplb_error* error) {
+  return guarded(error, [&] {
+    const hold held(context);
+    check_stream_context(*context);
+  });
+}
+
+eplb_status eplb_poll(eplb_context* context, eplb_error* error) {
+  return guarded(error, [&] {
+    if (!context) fail(EPLB_ERROR_INVALID_ARGUMENT, "context is NULL");
+    check_stream_context(*context);
+  });
+}
+
+eplb_status eplb_rebalance_experts(const eplb_shape* shape, const eplb_options* options, const eplb_input* input,
+                                   const eplb_maps* maps, eplb_stats* stats, eplb_error* error) {
+  return guarded(error, [&] {
+    const eplb_input loads = read_struct(input, "input");
+    settled_options settled = settle(shape, options);
+    settled.spec.max_samples = std::max(settled.spec.max_samples, loads.num_samples);
+    const plan_spec& spec = settled.spec;
+    const maps_view out = check_maps(read_struct(maps, "maps"), spec.shape, memory_kind::host);
+    if (stats) check_stats(read_struct(stats, "stats"), spec.shape);
+    check_input(loads, spec.shape, spec.max_samples, memory_kind::host);
+    const context_pointer context = make_context(settled);
+    submit(*context, loads);
+    get_maps(*context, out);
+    if (stats) get_stats(*context, stats);
+  });
+}

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <sys/types.h>
+
+#include <atomic>
+#include <memory>
+
+#include "api/check.h"
+
+/// Lives at the front of the one block of memory that it owns; the planner follows.
+struct eplb_context {
+  eplb::settled_options options;
+  void* block;
+  eplb::planner* planner;
+  pid_t process;
+  std::atomic<bool> in_use;
+};
+
+namespace eplb {
+
+/// Bytes of the block, and of device memory.
+memory_size measure_context(const settled_options& options);
+
+struct context_destroyer {
+  void operator()(eplb_context* context) const;
+};
+using context_pointer = std::unique_ptr<eplb_context, context_destroyer>;
+
+context_pointer make_context(const settled_options& options);
+
+/// The bodies of the calls, for a context that no other thread knows.
+void submit(eplb_context& context, const eplb_input& input);
+void get_maps(eplb_context& context, const maps_view& out);
+
+}  // namespace eplb

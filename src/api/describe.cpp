@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: MIT
+// What the library says of itself, and the defaults of its structs.
+#include "api/check.h"
+
+namespace eplb {
+
+const preset presets[preset_count] = {
+    {"auto", "what we recommend, today lpt-swap-any; may become better between minor versions", {}},
+    {"lpt",
+     "heaviest first, to the lightest gpu with room (DeepSeek's EPLB)",
+     {initial_packing::lpt, 1, 0, amplitude_form::constant, swap_scope::none, 0, candidate_choice::max_load}},
+    {"lpt-swap-minmax",
+     "lpt, then up to 20 swaps between the heaviest and the lightest gpu",
+     {initial_packing::lpt, 1, 0, amplitude_form::constant, swap_scope::heaviest_lightest, 20,
+      candidate_choice::max_load}},
+    {"lpt-restart4",
+     "best of 4 perturbed lpt-swap-minmax, the one with the least spread",
+     {initial_packing::lpt, 4, 0.05f, amplitude_form::constant, swap_scope::heaviest_lightest, 20,
+      candidate_choice::spread}},
+    {"lpt-swap-any",
+     "lpt, then up to 50 swaps between the heaviest and any other gpu",
+     {initial_packing::lpt, 1, 0, amplitude_form::constant, swap_scope::heaviest_any, 50, candidate_choice::max_load}},
+    {"lpt-restart64-any",
+     "best of 64 perturbed lpt with up to 20 swaps heaviest to any, the one with the lowest peak",
+     {initial_packing::lpt, 64, 0.5f, amplitude_form::linear, swap_scope::heaviest_any, 20,
+      candidate_choice::max_load}},
+    {"lpt-swap-l2",
+     "lpt, then up to 50 swaps between any two gpus that lower the sum of squared loads",
+     {initial_packing::lpt, 1, 0, amplitude_form::constant, swap_scope::any_any, 50, candidate_choice::max_load}},
+    {"zigzag-swap-minmax",
+     "dealt to and fro, then up to 20 swaps between the heaviest and the lightest gpu",
+     {initial_packing::zigzag, 1, 0, amplitude_form::constant, swap_scope::heaviest_lightest, 20,
+      candidate_choice::max_load}},
+    {"lpt-restart64-minmax",
+     "best of 64 perturbed lpt-swap-minmax, the one with the lowest peak",
+     {initial_packing::lpt, 64, 0.2f, amplitude_form::linear, swap_scope::heaviest_lightest, 20,
+      candidate_choice::max_load}},
+};
+
+namespace {
+
+struct status_text {
+  const char* name;
+  const char* sentence;
+};
+
+constexpr status_text statuses[] = {
+    {"EPLB_SUCCESS", "The call did what it was asked."},
+    {"EPLB_NOT_READY", "Work on a stream has not finished yet."},
+    {"EPLB_ERROR_INVALID_ARGUMENT", "An argument is NULL, impossible or unknown."},
+    {"EPLB_ERROR_INVALID_LOAD", "A load is NaN, infinite or negative, or a layer's total overflows."},
+    {"EPLB_ERROR_INVALID_PLACEMENT", "A placement is not valid for its shape."},
+    {"EPLB_ERROR_INVALID_STATE", "The context cannot do this now."},
+    {"EPLB_ERROR_STRUCT_SIZE", "A struct was not initialised, or is newer than this library."},
+    {"EPLB_ERROR_BUFFER_TOO_SMALL", "A buffer is shorter than its shape."},
+    {"EPLB_ERROR_OUT_OF_MEMORY", "Memory or a thread could not be had."},
+    {"EPLB_ERROR_UNAVAILABLE", "This is not in this build, or not on this machine."},
+    {"EPLB_ERROR_CANCELLED", "The progress callback asked to stop."},
+    {"EPLB_ERROR_CUDA", "A CUDA call failed."},
+    {"EPLB_ERROR_INTERNAL", "A bug in the library, or a callback that threw."},
+};
+constexpr status_text unknown_status{"EPLB_ERROR_UNKNOWN", "A status that this library does not know."};
+static_assert(sizeof statuses / sizeof *statuses == EPLB_ERROR_INTERNAL + 1);
+
+const status_text& text_of(eplb_status status) {
+  return status >= 0 && status <= EPLB_ERROR_INTERNAL ? statuses[status] : unknown_status;
+}
+
+constexpr const char* backend_names[] = {"auto", "cpu", "cuda"};
+constexpr std::int32_t backend_count = sizeof backend_names / sizeof *backend_names;
+
+template <class T>
+eplb_status init(T* to, std::size_t size) {
+  if (!to) return EPLB_ERROR_INVALID_ARGUMENT;
+  if (size < sizeof to->struct_size || size > UINT32_MAX) return EPLB_ERROR_STRUCT_SIZE;
+  std::memset(static_cast<void*>(to), 0, size);
+  to->struct_size = static_cast<std::uint32_t>(size);
+  T out = defaults<T>();
+  out.struct_size = to->struct_size;
+  write_struct(to, out);
+  return EPLB_SUCCESS;
+}
+
+}  // namespace
+}  // namespace eplb
+
+using namespace eplb;
+
+int32_t eplb_version(void) { return EPLB_VERSION; }
+
+const char* eplb_build_info(void) {
+#define EPLB_TEXT_OF(x) #x
+#define EPLB_TEXT(x) EPLB_TEXT_OF(x)
+  return "libeplb " EPLB_TEXT(EPLB_VERSION_MAJOR) "." EPLB_TEXT(EPLB_VERSION_MINOR) "." EPLB_TEXT(
+      EPLB_VERSION_PATCH) ", compiler " __VERSION__ ", backends cpu";
+}
+
+const char* eplb_status_name(eplb_status status) { return text_of(status).name; }
+const char* eplb_status_string(eplb_status status) { return text_of(status).sentence; }
+
+int32_t eplb_strategy_count(void) { return preset_count; }
+const char* eplb_strategy_name(int32_t strategy) {
+  return strategy >= 0 && strategy < preset_count ? presets[strategy].name : nullptr;
+}
+const char* eplb_strategy_description(int32_t strategy) {
+  return strategy >= 0 && strategy < preset_count ? presets[strategy].description : nullptr;
+}
+
+int32_t eplb_backend_count(void) { return backend_count; }
+const char* eplb_backend_name(int32_t backend) {
+  return backend >= 0 && backend < backend_count ? backend_names[backend] : nullptr;
+}
+
+eplb_status eplb_backend_available(int32_t backend, eplb_error* error) {
+  return guarded(error, [&] {
+    check_enum("backend", backend, backend_count);
+    const eplb::backend& where = select_backend(static_cast<backend_id>(backend), memory_kind::host);
+    if (const char* why = where.why_unavailable()) fail(EPLB_ERROR_UNAVAILABLE, "%s", why);
+  });
+}
+
+eplb_status eplb_error_init(eplb_error* error, size_t struct_size) { return init(error, struct_size); }
+eplb_status eplb_shape_init(eplb_shape* shape, size_t struct_size) { return init(shape, struct_size); }
+eplb_status eplb_options_init(eplb_options* options, size_t struct_size) { return init(options, struct_size); }
+eplb_status eplb_input_init(eplb_input* input, size_t struct_size) { return init(input, struct_size); }
+eplb_status eplb_maps_init(eplb_maps* maps, size_t struct_size) { return init(maps, struct_size); }
+eplb_status eplb_stats_init(eplb_stats* stats, size_t struct_size) { return init(stats, struct_size); }
+eplb_status eplb_packing_init(eplb_packing* packing, size_t struct_size) { return init(packing, struct_size); }

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT
+// The two steps that engines use by themselves. Each is a plan in which the other step has nothing
+// to decide.
+#include <algorithm>
+
+#include "api/context.h"
+
+namespace eplb {
+namespace {
+
+/// Plans once and gives the maps of the slots as the plan numbers them.
+void plan_once(settled_options settled, const eplb_input& input, const maps_view& out) {
+  settled.spec.max_samples = std::max(settled.spec.max_samples, input.num_samples);
+  check_input(input, settled.spec.shape, settled.spec.max_samples, memory_kind::host);
+  const context_pointer context = make_context(settled);
+  submit(*context, input);
+  get_maps(*context, out);
+}
+
+/// The caller's options without what a part has no use for.
+eplb_options global_options(const eplb_options* options) {
+  eplb_options out = options ? read_struct(options, "options") : defaults<eplb_options>();
+  out.struct_size = sizeof out;
+  out.policy = EPLB_POLICY_GLOBAL;
+  return out;
+}
+
+eplb_shape make_shape(int rows, int experts, int slots, int gpus) {
+  eplb_shape out = defaults<eplb_shape>();
+  out.struct_size = sizeof out;
+  out.num_layers = rows;
+  out.num_logical_experts = experts;
+  out.num_physical_experts = slots;
+  out.num_gpus = gpus;
+  return out;
+}
+
+/// From the slot of each item to its pack and its seat there.
+template <class Int>
+void split_slots(const Int* slot, std::size_t count, Int room, Int* pack_index, Int* rank_in_pack) {
+  for (std::size_t i = 0; i < count; ++i) {
+    const Int at = slot[i];
+    if (pack_index) pack_index[i] = at / room;
+    if (rank_in_pack) rank_in_pack[i] = at % room;
+  }
+}
+
+}  // namespace
+}  // namespace eplb
+
+using namespace eplb;
+
+eplb_status eplb_balanced_packing(const eplb_options* options, const eplb_input* input, const eplb_packing* packing,
+                                  eplb_error* error) {
+  return guarded(error, [&] {
+    const eplb_packing given = read_struct(packing, "packing");
+    check_range("packing.num_rows", given.num_rows, 1, max_extent);
+    check_range("packing.num_items", given.num_items, 1, max_extent);
+    check_range("packing.num_packs", given.num_packs, 1, max_extent);
+    check_multiple("packing.num_items", given.num_items, "packing.num_packs", given.num_packs);
+    const std::size_t count = extent(given.num_rows) * extent(given.num_items);
+    const std::size_t size = size_of(check_map_type("packing.type", given.type));
+    check_buffer("packing.pack_index", given.pack_index, given.pack_index_count, count, size);
+    check_buffer("packing.rank_in_pack", given.rank_in_pack, given.rank_in_pack_count, count, size);
+
+    // A plan without replicas: the items are the experts, and each has one slot in its pack. The
+    // inverse map is then the slot of each item; it is made in one of the caller's buffers.
+    const eplb_shape shape = make_shape(given.num_rows, given.num_items, given.num_items, given.num_packs);
+    const eplb_options global = global_options(options);
+    settled_options settled = settle(&shape, &global);
+    settled.spec.first_problem = 0;
+    eplb_maps slots = defaults<eplb_maps>();
+    slots.type = given.type;
+    slots.memory = given.memory;
+    slots.max_replicas = 1;
+    slots.logical_to_physical = given.pack_index ? given.pack_index : given.rank_in_pack;
+    slots.logical_to_physical_count = count;
+    const maps_view out = check_maps(slots, settled.spec.shape, memory_kind::host);
+    plan_once(settled, read_struct(input, "input"), out);
+    const int room = given.num_items / given.num_packs;
+    if (out.type == scalar::int32)
+      split_slots(static_cast<const std::int32_t*>(out.logical_to_physical), out.logical_to_physical ? count : 0,
+                  std::int32_t{room}, static_cast<std::int32_t*>(given.pack_index),
+                  static_cast<std::int32_t*>(given.rank_in_pack));
+    else
+      split_slots(static_cast<const std::int64_t*>(out.logical_to_physical), out.logical_to_physical ? count : 0,
+                  std::int64_t{room}, static_cast<std::int64_t*>(given.pack_index),
+                  static_cast<std::int64_t*>(given.rank_in_pack));
+  });
+}
+
+eplb_status eplb_replicate_experts(const eplb_shape* shape, const eplb_options* options, const eplb_input* input,
+                                   const eplb_maps* maps, eplb_error* error) {
+  return guarded(error, [&] {
+    const eplb_shape given = read_struct(shape, "shape");
+    // A plan with a gpu for each slot: packing leaves the slots as they were made.
+    const eplb_shape flat = make_shape(given.num_layers, given.num_logical_experts, given.num_physical_experts,
+                                       given.num_physical_experts);
+    const eplb_options global = global_options(options);
+    const settled_options settled = settle(&flat, &global);
+    const maps_view out = check_maps(read_struct(maps, "maps"), settled.spec.shape, memory_kind::host);
+    plan_once(settled, read_struct(input, "input"), out);
+  });
+}

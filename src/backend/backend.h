@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT
+// The seam between what may be asked (src/api) and where it runs. Everything that comes through here
+// has been validated, but for the loads themselves, which only the backend can read.
+#pragma once
+
+#include <stdexcept>
+
+#include "core/problem.h"
+
+namespace eplb {
+
+enum class backend_id { automatic, cpu, cuda };
+enum class memory_kind { host, cuda };
+enum class scalar { float32, float64, int32, int64 };
+
+/// What is fixed when a planner is made.
+struct plan_spec {
+  plan_shape shape;
+  packing_rules rules;
+  /// Number, for the random draws, of the packing problem of the first node.
+  std::uint32_t first_problem;
+  int threads;
+  int max_samples;
+  memory_kind memory;
+  int device;
+};
+
+/// [samples][layers][experts].
+struct load_view {
+  scalar type;
+  const void* data;
+  int samples;
+};
+
+/// Buffers of the caller; any may be null.
+struct maps_view {
+  scalar type;  // int32 or int64
+  void* physical_to_logical;
+  void* replica_rank;
+  void* replica_count;
+  void* logical_to_physical;
+  std::size_t max_replicas;
+};
+
+/// Told how far the work is; true: stop.
+class progress_sink {
+ public:
+  virtual bool stop_after(std::int64_t done, std::int64_t total) = 0;
+
+ protected:
+  ~progress_sink() = default;
+};
+
+/// A load that cannot be planned with.
+struct bad_load {
+  int sample, layer, expert;
+  double value;
+};
+/// A layer whose loads add up to more than float32 holds.
+struct bad_total {
+  int layer;
+};
+/// The progress sink asked to stop.
+struct cancelled {};
+
+/// Plans one shape. All memory is given when it is made. In the child of a fork, where its threads do
+/// not exist, it must neither be used nor destroyed; its memory may be freed.
+class planner {
+ public:
+  virtual ~planner() = default;
+  /// Makes a plan the current one. Throws bad_load, bad_total or cancelled, and then keeps the one before.
+  virtual void plan(const load_view& loads, std::uint64_t seed, progress_sink* progress) = 0;
+  virtual bool has_plan() const = 0;
+  /// Of the current plan, as the next two.
+  virtual int max_replica_count() const = 0;
+  virtual void get_maps(const maps_view& out) = 0;
+  virtual void get_stats(placement_stats& out) = 0;
+};
+
+struct memory_size {
+  std::size_t host, cuda;
+};
+
+/// A place to run.
+struct backend {
+  backend_id id;
+  /// Null if it can be used in this process now, otherwise why not.
+  const char* (*why_unavailable)();
+  /// Of everything a planner will use; host memory aligned to arena::alignment.
+  memory_size (*measure)(const plan_spec&);
+  /// Builds a planner in host memory of the measured size. To be destroyed, not deleted.
+  planner* (*make)(const plan_spec&, void* memory);
+};
+
+extern const backend cpu_backend;
+extern const backend cuda_backend;
+
+/// Automatic follows the memory.
+const backend& select_backend(backend_id id, memory_kind memory);
+
+}  // namespace eplb

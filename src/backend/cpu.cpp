@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: MIT
+// The CPU backend: layers are dealt to a pool of threads, or, where there are fewer layers than
+// threads, the candidates of each packing problem.
+#include <new>
+
+#include "backend/backend.h"
+#include "backend/float_mode.h"
+#include "backend/thread_pool.h"
+#include "core/balance.h"
+#include "core/loads.h"
+#include "core/maps.h"
+#include "core/score.h"
+#include "core/serial_group.h"
+
+namespace eplb {
+namespace {
+
+/// A plan and what it was made from.
+struct stored_plan {
+  int samples;
+  float* load;  // [samples][layers][experts]
+  layer_maps maps;
+};
+
+/// What one thread works with.
+struct worker_memory {
+  float* sum;  // [experts] of a layer over the samples
+  layer_memory layer;
+  index_t* best_member;     // [slots] } of its share of the candidates
+  std::uint64_t* best_key;  // [1]     }
+};
+
+/// All that a planner owns.
+struct cpu_memory {
+  stored_plan plans[2];
+  worker_memory* workers;
+  std::thread* threads;
+  score_memory score;
+};
+
+std::size_t extent(int n) { return static_cast<std::size_t>(n); }
+
+/// More threads than this would find nothing to do.
+int useful_threads(const plan_spec& spec) {
+  return std::min(spec.threads, std::max(spec.shape.layers, spec.rules.candidates));
+}
+
+cpu_memory lay_out(arena& memory, const plan_spec& spec) {
+  const plan_shape& shape = spec.shape;
+  const std::size_t layers = extent(shape.layers), threads = extent(useful_threads(spec));
+  const std::size_t experts = layers * extent(shape.experts), slots = layers * extent(shape.slots);
+  cpu_memory out{};
+  for (stored_plan& plan : out.plans) {
+    plan.load = memory.take<float>(extent(spec.max_samples) * experts);
+    plan.maps = {memory.take<index_t>(slots), memory.take<index_t>(slots),
+                 memory.take<index_t>(experts)};
+  }
+  out.workers = memory.take<worker_memory>(threads);
+  out.threads = memory.take<std::thread>(threads - 1);
+  out.score = score_memory::lay_out(memory, shape);
+  for (std::size_t t = 0; t < threads; ++t) {
+    worker_memory worker;
+    worker.sum = memory.take<float>(extent(shape.experts));
+    worker.layer = layer_memory::lay_out<serial_group>(memory, shape);
+    worker.best_member = memory.take<index_t>(extent(std::max(shape.slots, shape.groups)));
+    worker.best_key = memory.take<std::uint64_t>(1);
+    if (out.workers) new (&out.workers[t]) worker_memory(worker);
+  }
+  return out;
+}
+
+/// Calls f with the loads as a pointer to their type.
+template <class F>
+auto with_loads(const load_view& loads, F f) {
+  switch (loads.type) {
+    case scalar::float32: return f(static_cast<const float*>(loads.data));
+    case scalar::float64: return f(static_cast<const double*>(loads.data));
+    case scalar::int32: return f(static_cast<const std::int32_t*>(loads.data));
+    case scalar::int64: break;
+  }
+  return f(static_cast<const std::int64_t*>(loads.data));
+}
+
+class cpu_planner final : public planner {
+ public:
+  cpu_planner(const plan_spec& spec, const cpu_memory& memory)
+      : spec_(spec), memory_(memory), pool_(useful_threads(spec), memory.threads) {}
+
+  void plan(const load_view& loads, std::uint64_t seed, progress_sink* progress) override {
+    const float_mode exact;
+    stored_plan& next = memory_.plans[1 - current_];
+    next.samples = loads.samples;
+    std::atomic<bool> bad{false};
+    bool stopped = false;
+    const auto plan_layer = [&](int worker, int layer, auto search) {
+      const float* const load = read_layer(loads, layer, next, memory_.workers[worker]);
+      if (!load) {
+        bad = true;
+        return;
+      }
+      balance_layer(serial, spec_.shape, seed, static_cast<std::uint32_t>(layer),
+                    spec_.first_problem, load, memory_.workers[worker].layer,
+                    next.maps.of(spec_.shape, layer), search);
+    };
+    const auto stop_after = [&](int done) {
+      if (progress && progress->stop_after(done, spec_.shape.layers)) stopped = true;
+      return stopped || bad;
+    };
+    if (spec_.shape.layers < useful_threads(spec_)) {
+      for (int layer = 0; layer < spec_.shape.layers && !stop_after(layer); ++layer)
+        plan_layer(0, layer, [&](const packing_problem& problem) {
+          search_with_all_threads(problem, [&] { return stop_after(layer); });
+          if (stopped) throw cancelled{};  // no candidate may have been tried
+        });
+    } else {
+      pool_.run(spec_.shape.layers, [&](int worker, int layer) {
+        plan_layer(worker, layer, [&](const packing_problem& problem) {
+          const layer_memory& m = memory_.workers[worker].layer;
+          try_candidates(serial, problem, spec_.rules, 0, spec_.rules.candidates, m.items,
+                         m.packing, m.member);
+        });
+      }, stop_after);
+    }
+    if (bad) throw_first_fault(loads, next);
+    if (stopped) throw cancelled{};
+    current_ = 1 - current_;
+    has_plan_ = true;
+  }
+
+  bool has_plan() const override { return has_plan_; }
+
+  int max_replica_count() const override {
+    const index_t* const count = current().maps.replica_count;
+    return *std::max_element(count, count + extent(spec_.shape.layers) * extent(spec_.shape.experts));
+  }
+
+  void get_maps(const maps_view& out) override {
+    if (out.type == scalar::int32)
+      write_maps<std::int32_t>(out);
+    else
+      write_maps<std::int64_t>(out);
+  }
+
+  void get_stats(placement_stats& out) override {
+    const float_mode exact;
+    score(serial, spec_.shape, current().maps, current().load, current().samples, memory_.score, out);
+  }
+
+ private:
+  const stored_plan& current() const { return memory_.plans[current_]; }
+
+  /// Converts a layer's loads and returns their sum over the samples; null if they cannot be used.
+  const float* read_layer(const load_view& loads, int layer, stored_plan& plan,
+                          const worker_memory& worker) {
+    const int experts = spec_.shape.experts;
+    const float* sum = nullptr;
+    for (int s = 0; s < loads.samples; ++s) {
+      const std::size_t at = (extent(s) * extent(spec_.shape.layers) + extent(layer)) * extent(experts);
+      float* const out = plan.load + at;
+      float* const to = loads.samples == 1 ? out : worker.sum;
+      const bool good = with_loads(loads, [&](auto* in) {
+        return read_loads(serial, in + at, experts, s == 0, out, to) == experts;
+      });
+      if (!good) return nullptr;
+      sum = to;
+    }
+    return total_is_finite(serial, sum, experts) ? sum : nullptr;
+  }
+
+  [[noreturn]] void throw_first_fault(const load_view& loads, stored_plan& scratch) {
+    const int experts = spec_.shape.experts, layers = spec_.shape.layers;
+    for (int s = 0; s < loads.samples; ++s)
+      for (int layer = 0; layer < layers; ++layer)
+        with_loads(loads, [&](auto* in) {
+          in += (extent(s) * extent(layers) + extent(layer)) * extent(experts);
+          for (int e = 0; e < experts; ++e)
+            if (!is_load(in[e])) throw bad_load{s, layer, e, static_cast<double>(in[e])};
+        });
+    int layer = 0;
+    while (read_layer(loads, layer, scratch, memory_.workers[0])) ++layer;
+    throw bad_total{layer};
+  }
+
+  /// Deals the candidates of one problem, sorted by worker 0, to all threads.
+  template <class Stop>
+  void search_with_all_threads(const packing_problem& problem, Stop stop) {
+    const int shares = useful_threads(spec_), candidates = spec_.rules.candidates;
+    pool_.run(shares, [&](int thread, int share) {
+      const worker_memory& worker = memory_.workers[share];
+      *worker.best_key = try_candidates(
+          serial, problem, spec_.rules, candidates * share / shares,
+          candidates * (share + 1) / shares, memory_.workers[0].layer.items,
+          memory_.workers[thread].layer.packing, worker.best_member);
+    }, [&](int) { return stop(); });
+    const worker_memory* const best = std::min_element(
+        memory_.workers, memory_.workers + shares,
+        [](const worker_memory& a, const worker_memory& b) { return *a.best_key < *b.best_key; });
+    std::copy_n(best->best_member, problem.items, memory_.workers[0].layer.member);
+  }
+
+  template <class Out>
+  void write_maps(const maps_view& out) {
+    const plan_shape& shape = spec_.shape;
+    const layer_maps& maps = current().maps;
+    const auto copy = [](const index_t* from, std::size_t count, void* to) {
+      if (to) widen(serial, from, count, static_cast<Out*>(to));
+    };
+    copy(maps.physical_to_logical, extent(shape.layers) * extent(shape.slots), out.physical_to_logical);
+    copy(maps.replica_rank, extent(shape.layers) * extent(shape.slots), out.replica_rank);
+    copy(maps.replica_count, extent(shape.layers) * extent(shape.experts), out.replica_count);
+    if (!out.logical_to_physical) return;
+    for (int layer = 0; layer < shape.layers; ++layer)
+      invert(serial, shape, maps.of(shape, layer), out.max_replicas,
+             static_cast<Out*>(out.logical_to_physical) +
+                 extent(layer) * extent(shape.experts) * out.max_replicas);
+  }
+
+  static inline serial_group serial;
+  const plan_spec spec_;
+  cpu_memory memory_;
+  thread_pool pool_;
+  int current_ = 0;
+  bool has_plan_ = false;
+};
+
+const char* why_unavailable() { return nullptr; }
+
+memory_size measure(const plan_spec& spec) {
+  arena counter;
+  counter.take<cpu_planner>(1);
+  lay_out(counter, spec);
+  return {counter.used(), 0};
+}
+
+planner* make(const plan_spec& spec, void* block) {
+  arena memory(block);
+  cpu_planner* const at = memory.take<cpu_planner>(1);
+  return new (at) cpu_planner(spec, lay_out(memory, spec));
+}
+
+}  // namespace
+
+const backend cpu_backend{backend_id::cpu, why_unavailable, measure, make};
+
+}  // namespace eplb

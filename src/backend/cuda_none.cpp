@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: MIT
+// The CUDA backend of a build that has none.
+#include "backend/backend.h"
+
+namespace eplb {
+namespace {
+
+const char* why_unavailable() { return "this build of libeplb has no CUDA backend"; }
+
+memory_size measure(const plan_spec&) { return {0, 0}; }
+
+planner* make(const plan_spec&, void*) { throw std::logic_error("unavailable backend used"); }
+
+}  // namespace
+
+const backend cuda_backend{backend_id::cuda, why_unavailable, measure, make};
+
+}  // namespace eplb

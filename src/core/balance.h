@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: MIT
+// A plan for one layer: the four steps of DeepSeek's expert-parallelism load balancer in a row.
+#pragma once
+
+#include "core/pack.h"
+#include "core/replicate.h"
+
+namespace eplb {
+namespace {
+
+/// All that one thread group needs to plan a layer.
+struct layer_memory {
+  float* group_load;           // [groups]
+  index_t* node_expert;        // [nodes][experts / nodes] numbers of the experts on each node
+  float* node_load;            // [experts / nodes]
+  replicas replica;            // of one node
+  std::uint64_t* hottest;      // tournament of the experts of a node
+  packing_memory packing;      // for the larger of both packing problems
+  sorted_items items;
+  index_t* member;             // [slots]
+  index_t* seat_item;          // [slots]
+
+  template <class Group>
+  static layer_memory lay_out(arena& memory, const plan_shape& shape) {
+    const int experts = shape.experts / shape.nodes, slots = shape.slots / shape.nodes;
+    const int items = std::max(slots, shape.groups), packs = std::max(shape.gpus, shape.nodes);
+    const auto n = static_cast<std::size_t>(items);
+    layer_memory out;
+    out.group_load = memory.take<float>(static_cast<std::size_t>(shape.groups));
+    out.node_expert = memory.take<index_t>(static_cast<std::size_t>(shape.experts));
+    out.node_load = memory.take<float>(static_cast<std::size_t>(experts));
+    out.replica.expert = memory.take<index_t>(static_cast<std::size_t>(slots));
+    out.replica.rank = memory.take<index_t>(static_cast<std::size_t>(slots));
+    out.replica.load = memory.take<float>(static_cast<std::size_t>(slots));
+    out.replica.count = memory.take<index_t>(static_cast<std::size_t>(experts));
+    out.hottest = memory.take<std::uint64_t>(Group::tournament::words(experts));
+    out.packing = packing_memory::lay_out<Group>(memory, items, packs);
+    out.items.load = memory.take<float>(n);
+    out.items.index = memory.take<index_t>(n);
+    out.member = memory.take<index_t>(n);
+    out.seat_item = memory.take<index_t>(n);
+    return out;
+  }
+};
+
+/// Step 1: groups of consecutive experts onto nodes. Numbers a node's experts by node, seat of the
+/// group in the node, place in the group.
+template <class Group, class Search>
+EPLB_CORE void place_groups(Group& group, const plan_shape& shape, packing_problem problem,
+                            const float* load, const layer_memory& m, Search search) {
+  const int rank = group.thread_rank(), size = group.size(), width = shape.experts / shape.groups;
+  for (int g = rank; g < shape.groups; g += size) {
+    float sum = 0;
+    for (int place = 0; place < width; ++place) sum += load[g * width + place];
+    m.group_load[g] = sum;
+  }
+  group.sync();
+  problem.items = shape.groups;
+  problem.packs = shape.nodes;
+  problem.load = m.group_load;
+  balanced_packing(group, problem, m.items, m.packing, m.member, m.seat_item, search);
+  for (int i = rank; i < shape.experts; i += size)
+    m.node_expert[i] = static_cast<index_t>(m.seat_item[i / width] * width + i % width);
+  group.sync();
+}
+
+/// The loads of a node's experts; 1 each if there is none at all.
+template <class Group>
+EPLB_CORE void gather_node_load(Group& group, const float* load, const index_t* expert, int experts,
+                                float* out) {
+  const int rank = group.thread_rank(), size = group.size();
+  std::uint32_t any = 0;
+  for (int e = rank; e < experts; e += size) {
+    out[e] = load[expert[e]];
+    any |= float_bits(out[e]);
+  }
+  if (group.min(any != 0 ? 0 : 1) != 0)
+    for (int e = rank; e < experts; e += size) out[e] = 1;
+  group.sync();
+}
+
+/// Step 4: the maps of one node's slots, in order of gpu and seat.
+template <class Group>
+EPLB_CORE void write_maps(Group& group, const plan_shape& shape, int node, const layer_memory& m,
+                          const layer_maps& out) {
+  const int rank = group.thread_rank(), size = group.size();
+  const int experts = shape.experts / shape.nodes, slots = shape.slots / shape.nodes;
+  const index_t* const expert = m.node_expert + node * experts;
+  for (int slot = rank; slot < slots; slot += size) {
+    const int item = m.seat_item[slot];
+    out.physical_to_logical[node * slots + slot] = expert[m.replica.expert[item]];
+    out.replica_rank[node * slots + slot] = m.replica.rank[item];
+  }
+  for (int e = rank; e < experts; e += size) out.replica_count[expert[e]] = m.replica.count[e];
+  group.sync();
+}
+
+/// Plans a layer. `first` numbers the packing problem of the layer's first node for the random
+/// draws; the one of the groups, if there is any to solve, is 0.
+template <class Group, class Search>
+EPLB_CORE void balance_layer(Group& group, const plan_shape& shape, std::uint64_t seed,
+                             std::uint32_t layer, std::uint32_t first, const float* load,
+                             const layer_memory& m, const layer_maps& out, Search search) {
+  packing_problem problem{0, 0, nullptr, seed, layer, 0};
+  place_groups(group, shape, problem, load, m, search);
+  const int experts = shape.experts / shape.nodes, slots = shape.slots / shape.nodes;
+  for (int node = 0; node < shape.nodes; ++node) {
+    gather_node_load(group, load, m.node_expert + node * experts, experts, m.node_load);
+    replicate(group, m.node_load, experts, slots, m.replica, m.hottest);
+    problem.items = slots;
+    problem.packs = shape.gpus / shape.nodes;
+    problem.load = m.replica.load;
+    problem.number = first + static_cast<std::uint32_t>(node);
+    balanced_packing(group, problem, m.items, m.packing, m.member, m.seat_item, search);
+    write_maps(group, shape, node, m, out);
+  }
+}
+
+}  // namespace
+}  // namespace eplb

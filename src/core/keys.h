@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+// Loads as integers. A load is never negative, so its bits order as it does; with an index below
+// them, one comparison of 64-bit keys settles the load and, on ties, the lowest index.
+#pragma once
+
+#include "core/problem.h"
+
+namespace eplb {
+namespace {
+
+EPLB_CORE inline std::uint32_t float_bits(float x) { return __builtin_bit_cast(std::uint32_t, x); }
+EPLB_CORE inline float bits_float(std::uint32_t bits) { return __builtin_bit_cast(float, bits); }
+
+/// The least key is the lightest, lowest index first.
+EPLB_CORE inline std::uint64_t lightest_key(float load, std::uint32_t index) {
+  return std::uint64_t{float_bits(load)} << 32 | index;
+}
+/// The least key is the heaviest, lowest index first.
+EPLB_CORE inline std::uint64_t heaviest_key(float load, std::uint32_t index) {
+  return std::uint64_t{~float_bits(load)} << 32 | index;
+}
+/// Comes after every other key.
+constexpr std::uint64_t last_key = ~std::uint64_t{0};
+
+EPLB_CORE inline std::uint32_t key_index(std::uint64_t key) {
+  return static_cast<std::uint32_t>(key);
+}
+EPLB_CORE inline float lightest_key_load(std::uint64_t key) {
+  return bits_float(static_cast<std::uint32_t>(key >> 32));
+}
+EPLB_CORE inline float heaviest_key_load(std::uint64_t key) {
+  return bits_float(~static_cast<std::uint32_t>(key >> 32));
+}
+
+}  // namespace
+}  // namespace eplb

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT
+// A plan as callers see it: maps of 32 or 64 bits, and the inverse map.
+#pragma once
+
+#include "core/problem.h"
+
+namespace eplb {
+namespace {
+
+template <class Group, class Out>
+EPLB_CORE void widen(Group& group, const index_t* from, std::size_t count, Out* to) {
+  const auto rank = static_cast<std::size_t>(group.thread_rank());
+  for (std::size_t i = rank; i < count; i += static_cast<std::size_t>(group.size()))
+    to[i] = static_cast<Out>(from[i]);
+}
+
+/// [experts][width]: the slots of each expert by replica rank, then -1. `width` reaches the largest
+/// count.
+template <class Group, class Out>
+EPLB_CORE void invert(Group& group, const plan_shape& shape, const layer_maps& maps,
+                      std::size_t width, Out* out) {
+  const auto rank = static_cast<std::size_t>(group.thread_rank());
+  const auto size = static_cast<std::size_t>(group.size());
+  for (std::size_t i = rank; i < static_cast<std::size_t>(shape.experts) * width; i += size)
+    out[i] = -1;
+  group.sync();
+  for (std::size_t slot = rank; slot < static_cast<std::size_t>(shape.slots); slot += size)
+    out[maps.physical_to_logical[slot] * width + maps.replica_rank[slot]] = static_cast<Out>(slot);
+}
+
+}  // namespace
+}  // namespace eplb

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: MIT
+// Steps 1 and 3: n items into m packs of n / m items each, as equally loaded as the rules get them.
+#pragma once
+
+#include "core/random.h"
+#include "core/swap.h"
+
+namespace eplb {
+namespace {
+
+/// One problem, and the numbers that its random draws depend on.
+struct packing_problem {
+  int items, packs;
+  const float* load;  // [items]
+  std::uint64_t seed;
+  std::uint32_t layer, number;
+};
+
+/// The items heaviest first, lowest index first on ties.
+struct sorted_items {
+  float* load;     // [items]
+  index_t* index;  // [items] before sorting
+};
+
+/// What one thread group needs to try candidates.
+struct packing_memory {
+  std::uint64_t* tournament;  // [Group::tournament::words(packs)]
+  std::uint64_t* keys;        // [items]
+  std::uint64_t* spare_keys;  // [items]
+  index_t* position;          // [items] in the true order, of the items in the candidate's
+  float* load;                // [items] in the candidate's order
+  index_t* member;            // [items]
+  index_t* used;              // [packs]
+  float* pack_load;           // [packs]
+  index_t* pack;              // [items]
+  float* own_load;            // [items]
+
+  template <class Group>
+  static packing_memory lay_out(arena& memory, int items, int packs) {
+    const auto n = static_cast<std::size_t>(items), m = static_cast<std::size_t>(packs);
+    packing_memory out;
+    out.tournament = memory.take<std::uint64_t>(Group::tournament::words(packs));
+    out.keys = memory.take<std::uint64_t>(n);
+    out.spare_keys = memory.take<std::uint64_t>(n);
+    out.position = memory.take<index_t>(n);
+    out.load = memory.take<float>(n);
+    out.member = memory.take<index_t>(n);
+    out.used = memory.take<index_t>(m);
+    out.pack_load = memory.take<float>(m);
+    out.pack = memory.take<index_t>(n);
+    out.own_load = memory.take<float>(n);
+    return out;
+  }
+};
+
+/// Sorts the items. A problem without any load is packed as if each item were 1.
+template <class Group>
+EPLB_CORE void sort_items(Group& group, const packing_problem& problem, const sorted_items& out,
+                          const packing_memory& memory) {
+  const int rank = group.thread_rank(), size = group.size(), n = problem.items;
+  for (int i = rank; i < n; i += size)
+    memory.keys[i] = heaviest_key(problem.load[i], static_cast<std::uint32_t>(i));
+  group.sort(memory.keys, memory.spare_keys, n);
+  const bool no_load = heaviest_key_load(memory.keys[0]) == 0;
+  for (int t = rank; t < n; t += size) {
+    out.index[t] = static_cast<index_t>(key_index(memory.keys[t]));
+    out.load[t] = no_load ? 1 : heaviest_key_load(memory.keys[t]);
+  }
+  group.sync();
+}
+
+/// Amplitude of candidate c: none for candidate 0.
+EPLB_CORE inline float amplitude(const packing_rules& rules, int c) {
+  if (c == 0 || rules.form == amplitude_form::constant) return c == 0 ? 0 : rules.amplitude;
+  return rules.amplitude * static_cast<float>(c) / static_cast<float>(rules.candidates - 1);
+}
+
+/// The candidate's order of the items: sorted by perturbed keys, but with their true loads.
+template <class Group>
+EPLB_CORE void perturb_order(Group& group, const packing_problem& problem, float amplitude, int c,
+                             const sorted_items& items, const packing_memory& memory) {
+  const int rank = group.thread_rank(), size = group.size(), n = problem.items;
+  // Sorting by (key, index) needs the index as the tie; the true position is looked up by it after.
+  for (int t = rank; t < n; t += size) {
+    const std::uint32_t index = items.index[t];
+    const float u = uniform(problem.seed, problem.layer, problem.number,
+                            static_cast<std::uint32_t>(c), index);
+    memory.keys[t] = heaviest_key(items.load[t] * (1 + u * amplitude), index);
+    memory.pack[index] = static_cast<index_t>(t);
+  }
+  group.sort(memory.keys, memory.spare_keys, n);
+  for (int q = rank; q < n; q += size) {
+    const index_t t = memory.pack[key_index(memory.keys[q])];
+    memory.position[q] = t;
+    memory.load[q] = items.load[t];
+  }
+  group.sync();
+}
+
+/// Heaviest first, each to the lightest pack that has room, the lowest pack on ties (longest
+/// processing time first, as in DeepSeek's EPLB).
+template <class Group>
+EPLB_CORE void pack_lpt(Group& group, const packing& p, index_t* used,
+                        std::uint64_t* tournament_memory) {
+  group.narrow([&]<class Lanes>(Lanes& lanes) {
+    const int rank = lanes.thread_rank(), size = lanes.size(), room = p.room();
+    for (int pack = rank; pack < p.packs; pack += size) used[pack] = 0;
+    typename Lanes::tournament lightest(
+        lanes, tournament_memory, p.packs,
+        [](int pack) { return lightest_key(0, static_cast<std::uint32_t>(pack)); });
+    for (int item = 0; item < p.items; ++item) {
+      const std::uint64_t leader = lightest.leader();
+      const auto pack = static_cast<int>(key_index(leader));
+      if (pack % size != rank) continue;
+      const float load = p.pack_load[pack] = lightest_key_load(leader) + p.load[item];
+      p.member[pack * room + used[pack]] = static_cast<index_t>(item);
+      const bool full = ++used[pack] == room;
+      lightest.replace(pack, full ? last_key : lightest_key(load, static_cast<std::uint32_t>(pack)));
+    }
+  });
+}
+
+/// Heaviest first, to packs 0 .. m-1, then m-1 .. 0, then 0 .. m-1 again, and so on.
+template <class Group>
+EPLB_CORE void pack_zigzag(Group& group, const packing& p) {
+  const int room = p.room();
+  for (int pack = group.thread_rank(); pack < p.packs; pack += group.size()) {
+    for (int seat = 0; seat < room; ++seat) {
+      const int place = seat % 2 == 0 ? pack : p.packs - 1 - pack;
+      p.member[pack * room + seat] = static_cast<index_t>(seat * p.packs + place);
+    }
+    p.pack_load[pack] = sum_pack(p, pack);
+  }
+  group.sync();
+}
+
+/// What the candidates are chosen by: less is better.
+template <class Group>
+EPLB_CORE float cost(Group& group, const packing& p, candidate_choice choice) {
+  std::uint64_t heaviest = last_key, lightest = last_key;
+  for (int pack = group.thread_rank(); pack < p.packs; pack += group.size()) {
+    const std::uint64_t heavy = heaviest_key(p.pack_load[pack], 0);
+    const std::uint64_t light = lightest_key(p.pack_load[pack], 0);
+    if (heavy < heaviest) heaviest = heavy;
+    if (light < lightest) lightest = light;
+  }
+  const float peak = heaviest_key_load(group.min(heaviest));
+  if (choice == candidate_choice::max_load) return peak;
+  return peak - lightest_key_load(group.min(lightest));
+}
+
+/// Tries candidates first .. last - 1. Leaves the members of the best, by true position, in
+/// best_member, and returns its key: cost, then the lowest candidate. Nothing is left, and last_key
+/// returned, if none is better than `to_beat`.
+template <class Group>
+EPLB_CORE std::uint64_t try_candidates(Group& group, const packing_problem& problem,
+                                       const packing_rules& rules, int first, int last,
+                                       const sorted_items& items, const packing_memory& memory,
+                                       index_t* best_member) {
+  packing p{problem.items,    problem.packs, nullptr,        memory.member, memory.pack_load,
+            memory.pack,      memory.own_load};
+  std::uint64_t best = last_key;
+  for (int c = first; c < last; ++c) {
+    if (c > 0) perturb_order(group, problem, amplitude(rules, c), c, items, memory);
+    p.load = c > 0 ? memory.load : items.load;
+    if (rules.initial == initial_packing::lpt)
+      pack_lpt(group, p, memory.used, memory.tournament);
+    else
+      pack_zigzag(group, p);
+    refine(group, p, rules.scope, rules.max_swaps);
+    // Nobody competes with a lone candidate.
+    const std::uint64_t key =
+        rules.candidates == 1
+            ? 0
+            : lightest_key(cost(group, p, rules.choice), static_cast<std::uint32_t>(c));
+    if (key >= best) continue;
+    best = key;
+    for (int s = group.thread_rank(); s < p.items; s += group.size())
+      best_member[s] = c > 0 ? memory.position[p.member[s]] : p.member[s];
+    group.sync();
+  }
+  return best;
+}
+
+/// Seats the items of each pack by true load, heaviest first: seat_item[pack][seat] is the item.
+template <class Group>
+EPLB_CORE void seat_items(Group& group, const packing_problem& problem, const sorted_items& items,
+                          index_t* member, index_t* seat_item) {
+  const int room = problem.items / problem.packs;
+  for (int pack = group.thread_rank(); pack < problem.packs; pack += group.size()) {
+    index_t* const mine = member + pack * room;
+    for (int seat = 1; seat < room; ++seat) {  // all but sorted: by insertion
+      const index_t position = mine[seat];
+      int to = seat;
+      for (; to > 0 && mine[to - 1] > position; --to) mine[to] = mine[to - 1];
+      mine[to] = position;
+    }
+    for (int seat = 0; seat < room; ++seat) seat_item[pack * room + seat] = items.index[mine[seat]];
+  }
+  group.sync();
+}
+
+/// Solves a packing problem. `search(problem)` tries all candidates on `items`, once they are sorted,
+/// and leaves the best in `member`.
+template <class Group, class Search>
+EPLB_CORE void balanced_packing(Group& group, const packing_problem& problem,
+                                const sorted_items& items, const packing_memory& memory,
+                                index_t* member, index_t* seat_item, Search search) {
+  if (problem.items == problem.packs) {
+    for (int i = group.thread_rank(); i < problem.items; i += group.size())
+      seat_item[i] = static_cast<index_t>(i);
+    group.sync();
+    return;
+  }
+  sort_items(group, problem, items, memory);
+  search(problem);
+  seat_items(group, problem, items, member, seat_item);
+}
+
+}  // namespace
+}  // namespace eplb

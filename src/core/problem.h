@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+// What a plan is made of: plain data that every part of the library agrees on.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+// Marks functions that also run on a device, for compilers that have to be told.
+#if defined(__CUDACC__)
+#define EPLB_CORE __host__ __device__
+#else
+#define EPLB_CORE
+#endif
+
+namespace eplb {
+
+/// An expert, slot, group or gpu number, or a count of them. Half the memory traffic of 32 bits.
+using index_t = std::uint16_t;
+constexpr int max_extent = 65535;
+
+/// Layers and experts on a cluster. A global plan has 1 group and 1 node.
+struct plan_shape {
+  int layers, experts, slots, groups, nodes, gpus;
+};
+
+enum class initial_packing { lpt, zigzag };
+enum class amplitude_form { constant, linear };
+enum class swap_scope { none, heaviest_lightest, heaviest_any, any_any };
+enum class candidate_choice { max_load, spread };
+
+/// The five choices that make a member of the packing family.
+struct packing_rules {
+  initial_packing initial;
+  int candidates;
+  float amplitude;
+  amplitude_form form;
+  swap_scope scope;
+  int max_swaps;
+  candidate_choice choice;
+};
+
+/// A placement of one layer, or of all, one after the other.
+struct layer_maps {
+  index_t* physical_to_logical;  // [slots]
+  index_t* replica_rank;         // [slots]
+  index_t* replica_count;        // [experts]
+
+  /// Of a layer further on in arrays of all layers.
+  EPLB_CORE layer_maps of(const plan_shape& shape, int layer) const {
+    const auto l = static_cast<std::size_t>(layer);
+    const auto slots = l * static_cast<std::size_t>(shape.slots);
+    return {physical_to_logical + slots, replica_rank + slots,
+            replica_count + l * static_cast<std::size_t>(shape.experts)};
+  }
+};
+
+/// Statistics of a placement of all layers under a load; the buffers may be null.
+struct placement_stats {
+  int max_replica_count;
+  double balancedness, balancedness_min;
+  std::int64_t empty_layers, duplicates;
+  double* layer_balancedness;  // [layers]
+  double* gpu_load;            // [layers][gpus]
+};
+
+/// Hands out pieces of one block of memory. Without a block it only counts, so that one function
+/// both measures and lays out.
+class arena {
+ public:
+  explicit arena(void* block = nullptr) : begin_(static_cast<char*>(block)) {}
+
+  template <class T>
+  T* take(std::size_t count) {
+    char* const piece = begin_ ? begin_ + used_ : nullptr;
+    used_ += (count * sizeof(T) + alignment - 1) / alignment * alignment;
+    return reinterpret_cast<T*>(piece);
+  }
+  std::size_t used() const { return used_; }
+
+  /// Of every piece, if the block has it; a cache line, so that threads do not share one.
+  static constexpr std::size_t alignment = 64;
+
+ private:
+  char* begin_;
+  std::size_t used_ = 0;
+};
+
+}  // namespace eplb
