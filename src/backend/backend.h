@@ -9,6 +9,8 @@
 
 namespace eplb {
 
+struct cpu_kernels;
+
 enum class backend_id { automatic, cpu, cuda };
 enum class memory_kind { host, cuda };
 enum class scalar { float32, float64, int32, int64 };
@@ -23,6 +25,7 @@ struct plan_spec {
   int max_samples;
   memory_kind memory;
   int device;
+  const cpu_kernels* kernels;  // of the CPU backend; null: the best of this machine
 };
 
 /// [samples][layers][experts].
@@ -30,6 +33,17 @@ struct load_view {
   scalar type;
   const void* data;
   int samples;
+
+  /// For an error message.
+  double value(std::size_t i) const {
+    switch (type) {
+      case scalar::float32: return static_cast<double>(static_cast<const float*>(data)[i]);
+      case scalar::float64: return static_cast<const double*>(data)[i];
+      case scalar::int32: return static_cast<const std::int32_t*>(data)[i];
+      case scalar::int64: break;
+    }
+    return static_cast<double>(static_cast<const std::int64_t*>(data)[i]);
+  }
 };
 
 /// Buffers of the caller; any may be null.

@@ -3,14 +3,12 @@
 // threads, the candidates of each packing problem.
 #include <new>
 
-#include "backend/backend.h"
+#include <algorithm>
+
+#include "backend/cpu_kernels.h"
 #include "backend/float_mode.h"
 #include "backend/thread_pool.h"
-#include "core/balance.h"
-#include "core/loads.h"
-#include "core/maps.h"
 #include "core/score.h"
-#include "core/serial_group.h"
 
 namespace eplb {
 namespace {
@@ -69,22 +67,30 @@ cpu_memory lay_out(arena& memory, const plan_spec& spec) {
   return out;
 }
 
-/// Calls f with the loads as a pointer to their type.
-template <class F>
-auto with_loads(const load_view& loads, F f) {
-  switch (loads.type) {
-    case scalar::float32: return f(static_cast<const float*>(loads.data));
-    case scalar::float64: return f(static_cast<const double*>(loads.data));
-    case scalar::int32: return f(static_cast<const std::int32_t*>(loads.data));
-    case scalar::int64: break;
-  }
-  return f(static_cast<const std::int64_t*>(loads.data));
+/// The best instruction set of this machine.
+const cpu_kernels& best_kernels() {
+#if defined(__x86_64__)
+  if (avx2_kernels.usable()) return avx2_kernels;
+#endif
+  return baseline_kernels;
 }
+
+/// Any callable as a hook.
+template <class F>
+class hook_of final : public search_hook {
+ public:
+  explicit hook_of(const F& f) : f_(f) {}
+  void search(const packing_problem& problem) override { f_(problem); }
+
+ private:
+  const F& f_;
+};
 
 class cpu_planner final : public planner {
  public:
   cpu_planner(const plan_spec& spec, const cpu_memory& memory)
-      : spec_(spec), memory_(memory), pool_(useful_threads(spec), memory.threads) {}
+      : spec_(spec), kernels_(spec.kernels ? *spec.kernels : best_kernels()), memory_(memory),
+        pool_(useful_threads(spec), memory.threads) {}
 
   void plan(const load_view& loads, std::uint64_t seed, progress_sink* progress) override {
     const float_mode exact;
@@ -92,34 +98,29 @@ class cpu_planner final : public planner {
     next.samples = loads.samples;
     std::atomic<bool> bad{false};
     bool stopped = false;
-    const auto plan_layer = [&](int worker, int layer, auto search) {
+    const auto plan_layer = [&](int worker, int layer, search_hook* hook) {
       const float* const load = read_layer(loads, layer, next, memory_.workers[worker]);
-      if (!load) {
+      if (!load)
         bad = true;
-        return;
-      }
-      balance_layer(serial, spec_.shape, seed, static_cast<std::uint32_t>(layer),
-                    spec_.first_problem, load, memory_.workers[worker].layer,
-                    next.maps.of(spec_.shape, layer), search);
+      else
+        kernels_.plan_layer({spec_.shape, spec_.rules, seed, layer, spec_.first_problem, load,
+                             memory_.workers[worker].layer, next.maps.of(spec_.shape, layer)}, hook);
     };
     const auto stop_after = [&](int done) {
       if (progress && progress->stop_after(done, spec_.shape.layers)) stopped = true;
       return stopped || bad;
     };
     if (spec_.shape.layers < useful_threads(spec_)) {
-      for (int layer = 0; layer < spec_.shape.layers && !stop_after(layer); ++layer)
-        plan_layer(0, layer, [&](const packing_problem& problem) {
-          search_with_all_threads(problem, [&] { return stop_after(layer); });
+      for (int layer = 0; layer < spec_.shape.layers && !stop_after(layer); ++layer) {
+        const auto share_out = [&](const packing_problem& problem) {
+          search_with_all_threads(problem, [&](int) { return stop_after(layer); });
           if (stopped) throw cancelled{};  // no candidate may have been tried
-        });
+        };
+        hook_of<decltype(share_out)> hook(share_out);
+        plan_layer(0, layer, &hook);
+      }
     } else {
-      pool_.run(spec_.shape.layers, [&](int worker, int layer) {
-        plan_layer(worker, layer, [&](const packing_problem& problem) {
-          const layer_memory& m = memory_.workers[worker].layer;
-          try_candidates(serial, problem, spec_.rules, 0, spec_.rules.candidates, m.items,
-                         m.packing, m.member);
-        });
-      }, stop_after);
+      pool_.run(spec_.shape.layers, [&](int worker, int layer) { plan_layer(worker, layer, nullptr); }, stop_after);
     }
     if (bad) throw_first_fault(loads, next);
     if (stopped) throw cancelled{};
@@ -135,14 +136,13 @@ class cpu_planner final : public planner {
   }
 
   void get_maps(const maps_view& out) override {
-    if (out.type == scalar::int32)
-      write_maps<std::int32_t>(out);
-    else
-      write_maps<std::int64_t>(out);
+    for (int layer = 0; layer < spec_.shape.layers; ++layer)
+      kernels_.write_maps(spec_.shape, current().maps.of(spec_.shape, layer), layer, out);
   }
 
   void get_stats(placement_stats& out) override {
     const float_mode exact;
+    serial_group serial;
     score(serial, spec_.shape, current().maps, current().load, current().samples, memory_.score, out);
   }
 
@@ -158,26 +158,24 @@ class cpu_planner final : public planner {
       const std::size_t at = (extent(s) * extent(spec_.shape.layers) + extent(layer)) * extent(experts);
       float* const out = plan.load + at;
       float* const to = loads.samples == 1 ? out : worker.sum;
-      const bool good = with_loads(loads, [&](auto* in) {
-        return read_loads(serial, in + at, experts, s == 0, out, to) == experts;
-      });
-      if (!good) return nullptr;
+      if (kernels_.read(loads, at, experts, s == 0, out, to) < experts) return nullptr;
       sum = to;
     }
-    return total_is_finite(serial, sum, experts) ? sum : nullptr;
+    return kernels_.total_is_finite(sum, experts) ? sum : nullptr;
   }
 
+  /// Looks once more, in the order of the caller's buffer.
   [[noreturn]] void throw_first_fault(const load_view& loads, stored_plan& scratch) {
+    const worker_memory& worker = memory_.workers[0];
     const int experts = spec_.shape.experts, layers = spec_.shape.layers;
     for (int s = 0; s < loads.samples; ++s)
-      for (int layer = 0; layer < layers; ++layer)
-        with_loads(loads, [&](auto* in) {
-          in += (extent(s) * extent(layers) + extent(layer)) * extent(experts);
-          for (int e = 0; e < experts; ++e)
-            if (!is_load(in[e])) throw bad_load{s, layer, e, static_cast<double>(in[e])};
-        });
+      for (int layer = 0; layer < layers; ++layer) {
+        const std::size_t at = (extent(s) * extent(layers) + extent(layer)) * extent(experts);
+        const int e = kernels_.read(loads, at, experts, true, worker.sum, worker.sum);
+        if (e < experts) throw bad_load{s, layer, e, loads.value(at + extent(e))};
+      }
     int layer = 0;
-    while (read_layer(loads, layer, scratch, memory_.workers[0])) ++layer;
+    while (read_layer(loads, layer, scratch, worker)) ++layer;
     throw bad_total{layer};
   }
 
@@ -187,36 +185,18 @@ class cpu_planner final : public planner {
     const int shares = useful_threads(spec_), candidates = spec_.rules.candidates;
     pool_.run(shares, [&](int thread, int share) {
       const worker_memory& worker = memory_.workers[share];
-      *worker.best_key = try_candidates(
-          serial, problem, spec_.rules, candidates * share / shares,
-          candidates * (share + 1) / shares, memory_.workers[0].layer.items,
-          memory_.workers[thread].layer.packing, worker.best_member);
-    }, [&](int) { return stop(); });
+      *worker.best_key = kernels_.try_candidates(
+          problem, spec_.rules, candidates * share / shares, candidates * (share + 1) / shares,
+          memory_.workers[0].layer.items, memory_.workers[thread].layer.packing, worker.best_member);
+    }, stop);
     const worker_memory* const best = std::min_element(
         memory_.workers, memory_.workers + shares,
         [](const worker_memory& a, const worker_memory& b) { return *a.best_key < *b.best_key; });
     std::copy_n(best->best_member, problem.items, memory_.workers[0].layer.member);
   }
 
-  template <class Out>
-  void write_maps(const maps_view& out) {
-    const plan_shape& shape = spec_.shape;
-    const layer_maps& maps = current().maps;
-    const auto copy = [](const index_t* from, std::size_t count, void* to) {
-      if (to) widen(serial, from, count, static_cast<Out*>(to));
-    };
-    copy(maps.physical_to_logical, extent(shape.layers) * extent(shape.slots), out.physical_to_logical);
-    copy(maps.replica_rank, extent(shape.layers) * extent(shape.slots), out.replica_rank);
-    copy(maps.replica_count, extent(shape.layers) * extent(shape.experts), out.replica_count);
-    if (!out.logical_to_physical) return;
-    for (int layer = 0; layer < shape.layers; ++layer)
-      invert(serial, shape, maps.of(shape, layer), out.max_replicas,
-             static_cast<Out*>(out.logical_to_physical) +
-                 extent(layer) * extent(shape.experts) * out.max_replicas);
-  }
-
-  static inline serial_group serial;
   const plan_spec spec_;
+  const cpu_kernels& kernels_;
   cpu_memory memory_;
   thread_pool pool_;
   int current_ = 0;

@@ -6,7 +6,6 @@
 #include "core/replicate.h"
 
 namespace eplb {
-namespace {
 
 /// All that one thread group needs to plan a layer.
 struct layer_memory {
@@ -23,7 +22,8 @@ struct layer_memory {
   template <class Group>
   static layer_memory lay_out(arena& memory, const plan_shape& shape) {
     const int experts = shape.experts / shape.nodes, slots = shape.slots / shape.nodes;
-    const int items = std::max(slots, shape.groups), packs = std::max(shape.gpus, shape.nodes);
+    const int items = slots > shape.groups ? slots : shape.groups;
+    const int packs = shape.gpus > shape.nodes ? shape.gpus : shape.nodes;
     const auto n = static_cast<std::size_t>(items);
     layer_memory out;
     out.group_load = memory.take<float>(static_cast<std::size_t>(shape.groups));
@@ -35,13 +35,16 @@ struct layer_memory {
     out.replica.count = memory.take<index_t>(static_cast<std::size_t>(experts));
     out.hottest = memory.take<std::uint64_t>(Group::tournament::words(experts));
     out.packing = packing_memory::lay_out<Group>(memory, items, packs);
-    out.items.load = memory.take<float>(n);
+    out.items.load = memory.take<float>(n + Group::vector_width);
     out.items.index = memory.take<index_t>(n);
+    out.items.place = memory.take<index_t>(n);
     out.member = memory.take<index_t>(n);
     out.seat_item = memory.take<index_t>(n);
     return out;
   }
 };
+
+namespace {
 
 /// Step 1: groups of consecutive experts onto nodes. Numbers a node's experts by node, seat of the
 /// group in the node, place in the group.
@@ -49,31 +52,35 @@ template <class Group, class Search>
 EPLB_CORE void place_groups(Group& group, const plan_shape& shape, packing_problem problem,
                             const float* load, const layer_memory& m, Search search) {
   const int rank = group.thread_rank(), size = group.size(), width = shape.experts / shape.groups;
-  for (int g = rank; g < shape.groups; g += size) {
+  problem.items = shape.groups;
+  problem.packs = shape.nodes;
+  problem.load = m.group_load;
+  for (int g = rank; g < shape.groups && problem.items != problem.packs; g += size) {
     float sum = 0;
     for (int place = 0; place < width; ++place) sum += load[g * width + place];
     m.group_load[g] = sum;
   }
   group.sync();
-  problem.items = shape.groups;
-  problem.packs = shape.nodes;
-  problem.load = m.group_load;
   balanced_packing(group, problem, m.items, m.packing, m.member, m.seat_item, search);
-  for (int i = rank; i < shape.experts; i += size)
-    m.node_expert[i] = static_cast<index_t>(m.seat_item[i / width] * width + i % width);
+  for (int seat = 0; seat < shape.groups; ++seat)
+    for (int place = rank; place < width; place += size)
+      m.node_expert[seat * width + place] = static_cast<index_t>(m.seat_item[seat] * width + place);
   group.sync();
 }
 
-/// The loads of a node's experts; 1 each if there is none at all.
+/// The loads of the experts of a node, which come in whole groups of `width`; 1 each if there is none
+/// at all.
 template <class Group>
 EPLB_CORE void gather_node_load(Group& group, const float* load, const index_t* expert, int experts,
-                                float* out) {
+                                int width, float* out) {
   const int rank = group.thread_rank(), size = group.size();
   std::uint32_t any = 0;
-  for (int e = rank; e < experts; e += size) {
-    out[e] = load[expert[e]];
-    any |= float_bits(out[e]);
-  }
+  for (int first = 0; first < experts; first += width)
+    for (int place = rank; place < width; place += size) {
+      const float x = load[expert[first] + place];
+      out[first + place] = x;
+      any |= float_bits(x);
+    }
   if (group.min(any != 0 ? 0 : 1) != 0)
     for (int e = rank; e < experts; e += size) out[e] = 1;
   group.sync();
@@ -105,7 +112,8 @@ EPLB_CORE void balance_layer(Group& group, const plan_shape& shape, std::uint64_
   place_groups(group, shape, problem, load, m, search);
   const int experts = shape.experts / shape.nodes, slots = shape.slots / shape.nodes;
   for (int node = 0; node < shape.nodes; ++node) {
-    gather_node_load(group, load, m.node_expert + node * experts, experts, m.node_load);
+    gather_node_load(group, load, m.node_expert + node * experts, experts,
+                     shape.experts / shape.groups, m.node_load);
     replicate(group, m.node_load, experts, slots, m.replica, m.hottest);
     problem.items = slots;
     problem.packs = shape.gpus / shape.nodes;

@@ -6,7 +6,6 @@
 #include "core/swap.h"
 
 namespace eplb {
-namespace {
 
 /// One problem, and the numbers that its random draws depend on.
 struct packing_problem {
@@ -18,8 +17,9 @@ struct packing_problem {
 
 /// The items heaviest first, lowest index first on ties.
 struct sorted_items {
-  float* load;     // [items]
+  float* load;     // [items + Group::vector_width], then 0
   index_t* index;  // [items] before sorting
+  index_t* place;  // [items] by index before sorting: position when sorted
 };
 
 /// What one thread group needs to try candidates.
@@ -33,7 +33,7 @@ struct packing_memory {
   index_t* used;              // [packs]
   float* pack_load;           // [packs]
   index_t* pack;              // [items]
-  float* own_load;            // [items]
+  float* own_load;            // [items + Group::vector_width]
 
   template <class Group>
   static packing_memory lay_out(arena& memory, int items, int packs) {
@@ -48,10 +48,12 @@ struct packing_memory {
     out.used = memory.take<index_t>(m);
     out.pack_load = memory.take<float>(m);
     out.pack = memory.take<index_t>(n);
-    out.own_load = memory.take<float>(n);
+    out.own_load = memory.take<float>(n + Group::vector_width);
     return out;
   }
 };
+
+namespace {
 
 /// Sorts the items. A problem without any load is packed as if each item were 1.
 template <class Group>
@@ -63,9 +65,12 @@ EPLB_CORE void sort_items(Group& group, const packing_problem& problem, const so
   group.sort(memory.keys, memory.spare_keys, n);
   const bool no_load = heaviest_key_load(memory.keys[0]) == 0;
   for (int t = rank; t < n; t += size) {
-    out.index[t] = static_cast<index_t>(key_index(memory.keys[t]));
+    const std::uint32_t i = key_index(memory.keys[t]);
+    out.index[t] = static_cast<index_t>(i);
+    out.place[i] = static_cast<index_t>(t);
     out.load[t] = no_load ? 1 : heaviest_key_load(memory.keys[t]);
   }
+  for (int k = rank; k < Group::vector_width; k += size) out.load[n + k] = 0;
   group.sync();
 }
 
@@ -80,17 +85,16 @@ template <class Group>
 EPLB_CORE void perturb_order(Group& group, const packing_problem& problem, float amplitude, int c,
                              const sorted_items& items, const packing_memory& memory) {
   const int rank = group.thread_rank(), size = group.size(), n = problem.items;
-  // Sorting by (key, index) needs the index as the tie; the true position is looked up by it after.
-  for (int t = rank; t < n; t += size) {
-    const std::uint32_t index = items.index[t];
-    const float u = uniform(problem.seed, problem.layer, problem.number,
-                            static_cast<std::uint32_t>(c), index);
-    memory.keys[t] = heaviest_key(items.load[t] * (1 + u * amplitude), index);
-    memory.pack[index] = static_cast<index_t>(t);
+  const bool no_load = problem.load[items.index[0]] == 0;
+  const packing_problem p = problem;
+  for (int i = rank; i < n; i += size) {
+    const auto index = static_cast<std::uint32_t>(i);
+    const float u = uniform(p.seed, p.layer, p.number, static_cast<std::uint32_t>(c), index);
+    memory.keys[i] = heaviest_key((no_load ? 1 : p.load[i]) * (1 + u * amplitude), index);
   }
   group.sort(memory.keys, memory.spare_keys, n);
   for (int q = rank; q < n; q += size) {
-    const index_t t = memory.pack[key_index(memory.keys[q])];
+    const index_t t = items.place[key_index(memory.keys[q])];
     memory.position[q] = t;
     memory.load[q] = items.load[t];
   }
@@ -104,18 +108,29 @@ EPLB_CORE void pack_lpt(Group& group, const packing& p, index_t* used,
                         std::uint64_t* tournament_memory) {
   group.narrow([&]<class Lanes>(Lanes& lanes) {
     const int rank = lanes.thread_rank(), size = lanes.size(), room = p.room();
-    for (int pack = rank; pack < p.packs; pack += size) used[pack] = 0;
+    // While some pack is empty and no item weighs nothing, the next item goes to the next pack.
+    bool weighs = true;
+    for (int item = 0; item < p.packs; ++item) weighs &= p.load[item] > 0;
+    const int dealt = weighs ? p.packs : 0;
+    for (int pack = rank; pack < p.packs; pack += size) {
+      used[pack] = weighs ? 1 : 0;
+      p.member[pack * room] = static_cast<index_t>(pack);
+      p.pack_load[pack] = weighs ? p.load[pack] : 0;
+    }
     typename Lanes::tournament lightest(
         lanes, tournament_memory, p.packs,
-        [](int pack) { return lightest_key(0, static_cast<std::uint32_t>(pack)); });
-    for (int item = 0; item < p.items; ++item) {
+        [&](int pack) { return lightest_key(p.pack_load[pack], static_cast<std::uint32_t>(pack)); });
+    for (int item = dealt; item < p.items; ++item) {
       const std::uint64_t leader = lightest.leader();
       const auto pack = static_cast<int>(key_index(leader));
       if (pack % size != rank) continue;
-      const float load = p.pack_load[pack] = lightest_key_load(leader) + p.load[item];
-      p.member[pack * room + used[pack]] = static_cast<index_t>(item);
-      const bool full = ++used[pack] == room;
-      lightest.replace(pack, full ? last_key : lightest_key(load, static_cast<std::uint32_t>(pack)));
+      const int seat = used[pack];
+      const float load = lightest_key_load(leader) + p.load[item];
+      const std::uint64_t key = lightest_key(load, static_cast<std::uint32_t>(pack));
+      p.pack_load[pack] = load;
+      p.member[pack * room + seat] = static_cast<index_t>(item);
+      used[pack] = static_cast<index_t>(seat + 1);
+      lightest.replace(pack, seat + 1 < room ? key : last_key);
     }
   });
 }
@@ -149,8 +164,23 @@ EPLB_CORE float cost(Group& group, const packing& p, candidate_choice choice) {
   return peak - lightest_key_load(group.min(lightest));
 }
 
-/// Tries candidates first .. last - 1. Leaves the members of the best, by true position, in
-/// best_member, and returns its key: cost, then the lowest candidate. Nothing is left, and last_key
+/// From the candidate's order to the true one: members by true position, and sums in that order.
+template <class Group>
+EPLB_CORE void restore_order(Group& group, const packing& p, const index_t* position) {
+  for (int pack = group.thread_rank(); pack < p.packs; pack += group.size()) {
+    index_t* const mine = p.member + pack * p.room();
+    for (int seat = 0; seat < p.room(); ++seat) {
+      const index_t t = position[mine[seat]];
+      int to = seat;
+      for (; to > 0 && mine[to - 1] > t; --to) mine[to] = mine[to - 1];
+      mine[to] = t;
+    }
+    p.pack_load[pack] = sum_pack(p, pack);
+  }
+  group.sync();
+}
+
+/// Tries candidates first .. last - 1. Leaves the members of the best in best_member, and returns its key: cost, then the lowest candidate. Nothing is left, and last_key
 /// returned, if none is better than `to_beat`.
 template <class Group>
 EPLB_CORE std::uint64_t try_candidates(Group& group, const packing_problem& problem,
@@ -167,6 +197,8 @@ EPLB_CORE std::uint64_t try_candidates(Group& group, const packing_problem& prob
       pack_lpt(group, p, memory.used, memory.tournament);
     else
       pack_zigzag(group, p);
+    p.load = items.load;
+    if (c > 0) restore_order(group, p, memory.position);
     refine(group, p, rules.scope, rules.max_swaps);
     // Nobody competes with a lone candidate.
     const std::uint64_t key =
@@ -175,29 +207,10 @@ EPLB_CORE std::uint64_t try_candidates(Group& group, const packing_problem& prob
             : lightest_key(cost(group, p, rules.choice), static_cast<std::uint32_t>(c));
     if (key >= best) continue;
     best = key;
-    for (int s = group.thread_rank(); s < p.items; s += group.size())
-      best_member[s] = c > 0 ? memory.position[p.member[s]] : p.member[s];
+    for (int s = group.thread_rank(); s < p.items; s += group.size()) best_member[s] = p.member[s];
     group.sync();
   }
   return best;
-}
-
-/// Seats the items of each pack by true load, heaviest first: seat_item[pack][seat] is the item.
-template <class Group>
-EPLB_CORE void seat_items(Group& group, const packing_problem& problem, const sorted_items& items,
-                          index_t* member, index_t* seat_item) {
-  const int room = problem.items / problem.packs;
-  for (int pack = group.thread_rank(); pack < problem.packs; pack += group.size()) {
-    index_t* const mine = member + pack * room;
-    for (int seat = 1; seat < room; ++seat) {  // all but sorted: by insertion
-      const index_t position = mine[seat];
-      int to = seat;
-      for (; to > 0 && mine[to - 1] > position; --to) mine[to] = mine[to - 1];
-      mine[to] = position;
-    }
-    for (int seat = 0; seat < room; ++seat) seat_item[pack * room + seat] = items.index[mine[seat]];
-  }
-  group.sync();
 }
 
 /// Solves a packing problem. `search(problem)` tries all candidates on `items`, once they are sorted,
@@ -214,7 +227,9 @@ EPLB_CORE void balanced_packing(Group& group, const packing_problem& problem,
   }
   sort_items(group, problem, items, memory);
   search(problem);
-  seat_items(group, problem, items, member, seat_item);
+  // Members are listed by true load: that is their rank in the pack.
+  for (int s = group.thread_rank(); s < problem.items; s += group.size()) seat_item[s] = items.index[member[s]];
+  group.sync();
 }
 
 }  // namespace

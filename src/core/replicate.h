@@ -5,7 +5,6 @@
 #include "core/keys.h"
 
 namespace eplb {
-namespace {
 
 /// Slots in the order they are given: each expert one, then the spare ones.
 struct replicas {
@@ -14,6 +13,8 @@ struct replicas {
   float* load;      // [slots] the expert's load shared by its replicas
   index_t* count;   // [experts]
 };
+
+namespace {
 
 /// Gives each spare slot to the expert with the largest load per replica (DeepSeek's EPLB). Each
 /// expert has a slot of its own first, so loads of zero do no harm.

@@ -8,51 +8,65 @@
 //   sort(keys, spare, n)     n different keys into ascending order; orders memory as sync()
 //   narrow(f)                f(lanes) on a smaller group whose exchanges are cheap, for chains of
 //                            dependent steps; the other threads wait; orders memory as sync()
+//   vector_width             how many neighbouring items a thread takes at once, where that helps
 //   tournament               keeps the least of n keys while single keys change (see below)
 // All threads of a group take part in each, in the same order.
 #pragma once
 
-#include <algorithm>
-
-#include "core/problem.h"
+#include "core/serial_sort.h"
 
 namespace eplb {
 namespace {
 
 struct serial_group {
+  static constexpr int vector_width = 32;
   static constexpr int thread_rank() { return 0; }
   static constexpr int size() { return 1; }
   static void sync() {}
   static std::uint64_t min(std::uint64_t value) { return value; }
-  static void sort(std::uint64_t* keys, std::uint64_t*, int n) { std::sort(keys, keys + n); }
+  static void sort(std::uint64_t* keys, std::uint64_t* spare, int n) { sort_keys(keys, spare, n); }
   template <class F>
   void narrow(F f) {
     f(*this);
   }
 
-  /// A tree of winners: leaf i at n + i, the less of 2k and 2k + 1 at k, the least of all at 1.
+  /// A tree of winners: leaf i at leaves + i, the less of 2k and 2k + 1 at k, the least of all at 1.
   class tournament {
    public:
     /// 64-bit words of memory for n keys.
-    static constexpr std::size_t words(int n) { return 2 * static_cast<std::size_t>(n); }
+    static constexpr std::size_t words(int n) { return 2 * static_cast<std::size_t>(leaves_for(n)); }
 
     template <class Key>
-    tournament(serial_group&, std::uint64_t* memory, int n, Key key) : tree_(memory), n_(n) {
-      for (int i = 0; i < n; ++i) tree_[n + i] = key(i);
-      for (int k = n - 1; k >= 1; --k) tree_[k] = std::min(tree_[2 * k], tree_[2 * k + 1]);
+    tournament(serial_group&, std::uint64_t* memory, int n, Key key) : tree_(memory), leaves_(leaves_for(n)) {
+      for (int i = 0; i < n; ++i) tree_[leaves_ + i] = key(i);
+      for (int i = n; i < leaves_; ++i) tree_[leaves_ + i] = ~std::uint64_t{0};
+      for (int k = leaves_ - 1; k >= 1; --k) tree_[k] = lesser(tree_[2 * k], tree_[2 * k + 1]);
+      leader_ = tree_[1];
     }
-    std::uint64_t leader() const { return tree_[1]; }
-    /// Called by the thread that owns key i: i % size() == thread_rank().
+    std::uint64_t leader() const { return leader_; }
+    /// Called by the thread that owns key i: i % size() == thread_rank(). The least of the others does
+    /// not wait for the key, which is the end of a chain of arithmetic; nor does anyone wait for the
+    /// tree. Every leaf is as deep as every other, so that the loop ends where it is expected to.
     void replace(int i, std::uint64_t key) {
-      for (int k = n_ + i; k >= 1; k /= 2) {
-        tree_[k] = key;
-        key = std::min(key, tree_[k ^ 1]);
+      std::uint64_t others = ~std::uint64_t{0};
+      for (auto k = static_cast<std::size_t>(leaves_ + i); k > 1; k /= 2) {
+        tree_[k] = lesser(key, others);
+        others = lesser(others, tree_[k ^ 1]);
       }
+      leader_ = lesser(key, others);
     }
 
    private:
+    static constexpr int leaves_for(int n) {
+      int leaves = 1;
+      while (leaves < n) leaves *= 2;
+      return leaves;
+    }
+    static std::uint64_t lesser(std::uint64_t a, std::uint64_t b) { return a < b ? a : b; }
+
     std::uint64_t* tree_;
-    int n_;
+    int leaves_;
+    std::uint64_t leader_;
   };
 };
 

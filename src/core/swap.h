@@ -7,17 +7,21 @@
 namespace eplb {
 namespace {
 
-/// Items in sorted order, dealt to packs of equal size.
+/// Items by their position when sorted, heaviest first, dealt to packs of equal size. The arrays
+/// marked + have Group::vector_width more elements, so that a thread may take so many items at once;
+/// what stands there looks like items of an infinitely loaded pack, with which no swap gains.
 struct packing {
   int items, packs;
-  const float* load;  // [items] in sorted order
+  const float* load;  // [items +] descending
   index_t* member;    // [packs][items / packs] items of each pack, in sorted order
   float* pack_load;   // [packs] sum over the members, in that order
   index_t* pack;      // [items] pack of each item            } kept by the
-  float* own_load;    // [items] load of that item's pack     } refinement
+  float* own_load;    // [items +] load of that item's pack   } refinement
 
   EPLB_CORE int room() const { return items / packs; }
 };
+
+constexpr float infinity = __builtin_inff();
 
 /// A swap must gain more than this, in the unit of the loads.
 constexpr float least_gain = 1e-6f;
@@ -50,103 +54,134 @@ EPLB_CORE inline void replace_member(const packing& p, int pack, int out, int in
   member[seat] = static_cast<index_t>(in);
 }
 
-/// Gains are compared as their bits: exact for positive ones, and no other is ever taken.
-EPLB_CORE inline std::int32_t gain_bits(float gain) { return __builtin_bit_cast(std::int32_t, gain); }
+/// Gains are compared as their bits: these order as positive gains do, and no other is ever taken.
+EPLB_CORE inline std::int32_t order_bits(float gain) { return __builtin_bit_cast(std::int32_t, gain); }
 
 /// How far moving d from a pack to one that is `slack` lighter lowers the higher of the two.
 struct peak_gain {
   EPLB_CORE std::int32_t operator()(float d, float slack) const {
-    const std::int32_t left = gain_bits(d), right = gain_bits(slack - d);
+    const std::int32_t left = order_bits(d), right = order_bits(slack - d);
     return left < right ? left : right;
   }
+  /// No swap gains more whose d is at least this, more than half of the slack, and whose slack is at most this.
+  EPLB_CORE std::int32_t bound(float d, float slack) const { return (*this)(d, slack); }
 };
 
 /// How far it lowers the sum of squares. Both orders of a pair gain the same.
 struct square_gain {
-  EPLB_CORE std::int32_t operator()(float d, float slack) const {
-    return gain_bits(2 * d * (slack - d));
-  }
+  EPLB_CORE std::int32_t operator()(float d, float slack) const { return order_bits(2 * d * (slack - d)); }
+  /// The same promise; the rounding of the product is made up for.
+  EPLB_CORE std::int32_t bound(float d, float slack) const { return order_bits(2.00001f * d * (slack - d)); }
 };
 
-/// The best swap that one thread has seen.
+/// The best swap that one thread has seen: its gain, as bits, and the first row that reaches it.
 struct best_swap {
-  std::int32_t gain;  // bits
-  int row;            // first row that reaches it
+  std::int32_t gain = order_bits(least_gain) + 1;  // the least that counts
+  int row = max_extent;                           // of none
 };
 
-/// Looks at swaps of item i with this thread's share of [begin, end), listed by item(k).
-/// Two items of one pack have no slack between them, so they gain nothing and need no test.
-template <class Gain, class Item>
-EPLB_CORE void look_at_row(const packing& p, Gain gain, int i, int begin, int end, int stride,
-                           Item item, best_swap& best) {
+/// Looks at swaps of item i with this thread's share of the later, lighter items. No partner's pack is
+/// more than `slack` lighter than the item's, so the partners worth looking at end where d becomes too
+/// large. Two items of one pack have no slack between them: they gain nothing and need no test.
+template <class Group, class Gain>
+EPLB_CORE void look_at_row(Group& group, const packing& p, Gain gain, int i, float slack, best_swap& best) {
+  constexpr int width = Group::vector_width;
+  if (gain.bound(slack / 2, slack) < best.gain) return;
   const float load = p.load[i], own = p.own_load[i];
-  std::int32_t highest = best.gain;
-  for (int k = begin; k < end; k += stride) {
-    const int j = item(k);
-    const std::int32_t g = gain(load - p.load[j], own - p.own_load[j]);
-    highest = g > highest ? g : highest;
+  std::int32_t highest = best.gain - 1;
+  for (int j = i + 1 + group.thread_rank() * width; j < p.items; j += group.size() * width) {
+    const float d = load - p.load[j];
+    if (2 * d > slack && gain.bound(d, slack) < best.gain) break;
+    for (int k = j; k < j + width; ++k) {
+      const std::int32_t g = gain(load - p.load[k], own - p.own_load[k]);
+      highest = g > highest ? g : highest;
+    }
   }
-  if (highest > best.gain) best = {highest, i};
+  if (highest > best.gain || (highest == best.gain && i < best.row)) best = {highest, i};
 }
 
-/// The swap's place in row-major order, if this thread's share of its row has it.
-template <class Gain, class Item>
-EPLB_CORE std::uint32_t find_in_row(const packing& p, Gain gain, int begin, int end, int stride,
-                                    Item item, const best_swap& best) {
+/// The key of this thread's best swap: its gain, then i * items + j of the first place that reaches it.
+template <class Group, class Gain>
+EPLB_CORE std::uint64_t swap_key(Group& group, const packing& p, Gain gain, const best_swap& best) {
+  constexpr int width = Group::vector_width;
   const int i = best.row;
-  for (int k = begin; k < end; k += stride) {
-    const int j = item(k);
-    if (gain(p.load[i] - p.load[j], p.own_load[i] - p.own_load[j]) == best.gain)
-      return static_cast<std::uint32_t>(i) * static_cast<std::uint32_t>(p.items) +
-             static_cast<std::uint32_t>(j);
-  }
-  return ~std::uint32_t{0};
-}
-
-/// Of all threads' swaps the one with the most gain, the first in row-major order on ties; last_key
-/// if none gains enough. Its index is i * items + j.
-template <class Group, class Gain, class Item>
-EPLB_CORE std::uint64_t settle(Group& group, const packing& p, Gain gain, int begin, int end,
-                               Item item, const best_swap& best) {
-  std::uint64_t key = last_key;
-  if (best.gain > gain_bits(least_gain))
-    key = heaviest_key(bits_float(static_cast<std::uint32_t>(best.gain)),
-                       find_in_row(p, gain, begin, end, group.size(), item, best));
-  return group.min(key);
+  if (i == max_extent) return last_key;
+  const float load = p.load[i], own = p.own_load[i];
+  for (int j = i + 1 + group.thread_rank() * width;; j += group.size() * width)
+    for (int k = j; k < j + width; ++k)
+      if (gain(load - p.load[k], own - p.own_load[k]) == best.gain)
+        return heaviest_key(bits_float(static_cast<std::uint32_t>(best.gain)),
+                            static_cast<std::uint32_t>(i) * static_cast<std::uint32_t>(p.items) +
+                                static_cast<std::uint32_t>(k));
 }
 
 /// An item of the heaviest pack with one of the lightest.
 template <class Group>
 EPLB_CORE std::uint64_t best_of_two_packs(Group& group, const packing& p, int heavy, int light) {
   const index_t *from = p.member + heavy * p.room(), *to = p.member + light * p.room();
-  const auto item = [=](int seat) { return static_cast<int>(to[seat]); };
-  best_swap best{0, 0};
-  for (int seat = 0; seat < p.room(); ++seat)
-    look_at_row(p, peak_gain{}, from[seat], group.thread_rank(), p.room(), group.size(), item, best);
-  return settle(group, p, peak_gain{}, group.thread_rank(), p.room(), item, best);
+  const float slack = p.pack_load[heavy] - p.pack_load[light];
+  std::int32_t highest = order_bits(least_gain);
+  std::uint64_t best = last_key;
+  for (int a = 0; a < p.room(); ++a)
+    for (int b = group.thread_rank(); b < p.room(); b += group.size()) {
+      const std::int32_t g = peak_gain{}(p.load[from[a]] - p.load[to[b]], slack);
+      if (g <= highest) continue;
+      highest = g;
+      best = heaviest_key(bits_float(static_cast<std::uint32_t>(g)),
+                          static_cast<std::uint32_t>(from[a]) * static_cast<std::uint32_t>(p.items) + to[b]);
+    }
+  return group.min(best);
 }
 
-/// An item of the heaviest pack with one of any other.
+/// An item of the heaviest pack with one of any other. An item that is heavier has nothing to gain
+/// from a swap that lowers its own pack, so partners come later in the order.
 template <class Group>
-EPLB_CORE std::uint64_t best_of_heaviest(Group& group, const packing& p, int heavy) {
+EPLB_CORE std::uint64_t best_of_heaviest(Group& group, const packing& p, int heavy, int light) {
   const index_t* from = p.member + heavy * p.room();
-  const auto item = [](int j) { return j; };
-  best_swap best{0, 0};
-  for (int seat = 0; seat < p.room(); ++seat)
-    look_at_row(p, peak_gain{}, from[seat], group.thread_rank(), p.items, group.size(), item, best);
-  return settle(group, p, peak_gain{}, group.thread_rank(), p.items, item, best);
+  const float slack = p.pack_load[heavy] - p.pack_load[light];
+  best_swap best;
+  for (int seat = 0; seat < p.room(); ++seat) look_at_row(group, p, peak_gain{}, from[seat], slack, best);
+  return group.min(swap_key(group, p, peak_gain{}, best));
 }
 
-/// Any item with any later one; the earlier ones gain the same and come first as rows.
+/// Any item with any later one: both orders of a pair gain the same, and the earlier item comes first
+/// as a row. The heaviest pack goes first: what it can gain shows which other packs cannot gain more.
 template <class Group>
-EPLB_CORE std::uint64_t best_of_all(Group& group, const packing& p) {
+EPLB_CORE std::uint64_t best_of_all(Group& group, const packing& p, int heavy, int light) {
+  constexpr square_gain gain;
+  best_swap best;
+  for (int turn = -1; turn < p.packs; ++turn) {
+    const int pack = turn < 0 ? heavy : turn;
+    const float slack = p.pack_load[pack] - p.pack_load[light];
+    if (turn == heavy || gain.bound(slack / 2, slack) < best.gain) continue;
+    const index_t* const member = p.member + pack * p.room();
+    for (int seat = 0; seat < p.room(); ++seat) look_at_row(group, p, gain, member[seat], slack, best);
+  }
+  return group.min(swap_key(group, p, gain, best));
+}
+
+/// The heaviest and the lightest pack, the first on ties.
+struct extremes {
+  int heavy, light;
+};
+
+template <class Group>
+EPLB_CORE extremes find_extremes(Group& group, const packing& p) {
   const int rank = group.thread_rank(), size = group.size();
-  const auto item = [](int j) { return j; };
-  const auto begin = [=](int i) { return (i + 1 - rank + size - 1) / size * size + rank; };
-  best_swap best{0, 0};
-  for (int i = 0; i + 1 < p.items; ++i)
-    look_at_row(p, square_gain{}, i, begin(i), p.items, size, item, best);
-  return settle(group, p, square_gain{}, begin(best.row), p.items, item, best);
+  std::int32_t most = -1, least = 0x7fffffff;
+  for (int pack = rank; pack < p.packs; pack += size) {
+    const std::int32_t load = order_bits(p.pack_load[pack]);
+    most = load > most ? load : most;
+    least = load < least ? load : least;
+  }
+  std::uint64_t heavy = last_key, light = last_key;
+  for (int pack = rank; pack < p.packs; pack += size) {
+    const float load = p.pack_load[pack];
+    const auto index = static_cast<std::uint32_t>(pack);
+    if (heavy == last_key && order_bits(load) == most) heavy = heaviest_key(load, index);
+    if (light == last_key && order_bits(load) == least) light = lightest_key(load, index);
+  }
+  return {static_cast<int>(key_index(group.min(heavy))), static_cast<int>(key_index(group.min(light)))};
 }
 
 /// Swaps until no swap gains, at most max_swaps times. The packing comes with members and loads.
@@ -155,24 +190,13 @@ EPLB_CORE void refine(Group& group, const packing& p, swap_scope scope, int max_
   if (scope == swap_scope::none) return;
   const int rank = group.thread_rank(), size = group.size();
   for (int pack = rank; pack < p.packs; pack += size) refresh_pack(p, pack);
+  for (int k = rank; k < Group::vector_width; k += size) p.own_load[p.items + k] = infinity;
   group.sync();
   for (int round = 0; round < max_swaps; ++round) {
-    std::uint64_t heavy = last_key, light = last_key, best;
-    for (int pack = rank; pack < p.packs; pack += size) {
-      const auto index = static_cast<std::uint32_t>(pack);
-      const std::uint64_t heavier = heaviest_key(p.pack_load[pack], index);
-      const std::uint64_t lighter = lightest_key(p.pack_load[pack], index);
-      if (heavier < heavy) heavy = heavier;
-      if (lighter < light) light = lighter;
-    }
-    if (scope == swap_scope::any_any) {
-      best = best_of_all(group, p);
-    } else {
-      const auto from = static_cast<int>(key_index(group.min(heavy)));
-      best = scope == swap_scope::heaviest_any
-                 ? best_of_heaviest(group, p, from)
-                 : best_of_two_packs(group, p, from, static_cast<int>(key_index(group.min(light))));
-    }
+    const auto [heavy, light] = find_extremes(group, p);
+    const std::uint64_t best = scope == swap_scope::any_any       ? best_of_all(group, p, heavy, light)
+                               : scope == swap_scope::heaviest_any ? best_of_heaviest(group, p, heavy, light)
+                                                                   : best_of_two_packs(group, p, heavy, light);
     if (best == last_key) return;
     if (rank == 0) {
       const auto items = static_cast<std::uint32_t>(p.items);
