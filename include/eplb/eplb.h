@@ -32,6 +32,8 @@
  *    of threads at once.
  *  - <b>Determinism.</b> The same loads, shape, options and seed give the same maps bit for bit,
  *    with any number of threads, any instruction set and any backend.
+ *  - <b>Allocation.</b> Each call says whether it allocates. One that does not may still do so to
+ *    report an error.
  *  - <b>Blocking.</b> Every call is finished when it returns, but for the ones that end in
  *    `_async`. Only those may be captured into a CUDA graph.
  */
@@ -71,7 +73,7 @@ extern "C" {
 
 /** @ref EPLB_VERSION of the library that was loaded, to compare with the header's. */
 EPLB_API int32_t EPLB_CALL eplb_version(void);
-/** Version, compiler and the backends built in, on one line. Static, never NULL. */
+/** Version and compiler on one line. Static, never NULL. */
 EPLB_API const char* EPLB_CALL eplb_build_info(void);
 /** @} */
 
@@ -86,7 +88,7 @@ enum eplb_status_code {
   EPLB_SUCCESS                 = 0,  /**< Done. */
   EPLB_NOT_READY               = 1,  /**< Work on a stream has not finished; not an error. */
   EPLB_ERROR_INVALID_ARGUMENT  = 2,  /**< A NULL, an impossible shape, an unknown value. */
-  EPLB_ERROR_INVALID_LOAD      = 3,  /**< A load is NaN, infinite or negative, or a layer's total overflows. */
+  EPLB_ERROR_INVALID_LOAD      = 3,  /**< A load is NaN, infinite or negative, or a layer's total is more than can be planned with. */
   EPLB_ERROR_INVALID_PLACEMENT = 4,  /**< A placement names no expert, leaves one out, or contradicts itself. */
   EPLB_ERROR_INVALID_STATE     = 5,  /**< No plan yet; the context is in use, or was created before a fork. */
   EPLB_ERROR_STRUCT_SIZE       = 6,  /**< struct_size is not set, or fields are set that this library does not know. */
@@ -221,7 +223,7 @@ enum eplb_log_level {
 typedef void* (EPLB_CALL *eplb_alloc_fn)(void* user, size_t size);
 /** Frees what @ref eplb_alloc_fn gave. */
 typedef void (EPLB_CALL *eplb_free_fn)(void* user, void* pointer);
-/** Takes one log line, valid during the call only. */
+/** Takes one log line, valid during the call only. If it throws, nobody notices. */
 typedef void (EPLB_CALL *eplb_log_fn)(void* user, int32_t level, const char* message);
 /** Is told that @p done of @p total units of work are finished; returns 0 to go on, anything else
  *  to cancel, which leaves the outputs and the previous plan as they were. */
@@ -274,6 +276,18 @@ EPLB_API const char* EPLB_CALL eplb_backend_name(int32_t backend);
  *  @p error says why. Asking about CUDA initialises the driver, so do not ask before a fork. */
 EPLB_API EPLB_NODISCARD eplb_status EPLB_CALL
 eplb_backend_available(int32_t backend, eplb_error* error);
+
+/** Number of devices of a backend, 0 if it is not available; the host is one device of the CPU backend.
+ *  Asking about CUDA initialises the driver, as does the next call. */
+EPLB_API int32_t EPLB_CALL eplb_device_count(int32_t backend);
+/** Writes one line about a device, cut to fit.
+ *  @param[in]  backend @ref eplb_backend, not auto.
+ *  @param[in]  device  0 up to eplb_device_count().
+ *  @param[out] text    ends in a 0; untouched on failure.
+ *  @param[in]  size    bytes at @p text, at least 1.
+ *  @param[out] error   may be NULL. */
+EPLB_API EPLB_NODISCARD eplb_status EPLB_CALL
+eplb_device_describe(int32_t backend, int32_t device, char* text, size_t size, eplb_error* error);
 /** @} */
 
 /** @defgroup data Loads, maps and statistics
@@ -381,6 +395,8 @@ eplb_memory_needed(const eplb_shape* shape, const eplb_options* options, size_t*
 
 /** The strategy that plans, one of @ref eplb_strategy: what auto became. -1 for NULL. */
 EPLB_API int32_t EPLB_CALL eplb_context_strategy(const eplb_context* context);
+/** Hierarchical or global, one of @ref eplb_policy: what auto became. -1 for NULL. */
+EPLB_API int32_t EPLB_CALL eplb_context_policy(const eplb_context* context);
 /** The backend that plans, one of @ref eplb_backend: what auto became. -1 for NULL. */
 EPLB_API int32_t EPLB_CALL eplb_context_backend(const eplb_context* context);
 
@@ -471,7 +487,8 @@ eplb_score_placement(const eplb_shape* shape, const eplb_input* input, const epl
  *  The two steps that engines use by themselves. Host memory; each call allocates what it needs and
  *  frees it before it returns.
  *  @{ */
-/** A packing problem for each row: n items into m packs, exactly n / m items in each. */
+/** A packing problem for each row: n items into m packs, exactly n / m items in each. Where a message
+ *  about a load says layer and expert, these are the row and the item. */
 typedef struct eplb_packing {
   uint32_t struct_size;        /**< sizeof(eplb_packing) in the caller. */
   int32_t  type;               /**< @ref EPLB_TYPE_INT32 (default) or @ref EPLB_TYPE_INT64, of both outputs. */

@@ -8,24 +8,35 @@
 #include <cstdlib>
 #include <system_error>
 
-#if defined(__linux__)
-#include <sched.h>
-#endif
-
 namespace eplb {
 namespace {
 
 void write_error(eplb_error* error, eplb_status status, const char* message) {
-  if (!error) return;
+  constexpr std::size_t head = offsetof(eplb_error, message);
+  if (!error || error->struct_size < head) return;
   error->status = status;
-  std::snprintf(error->message, sizeof error->message, "%s", message);
+  const std::size_t room = std::min(error->struct_size - head, sizeof error->message);
+  std::snprintf(error->message, room, "%s", message);
 }
+
+constexpr int most_threads = 1024;
+
+/// A number as its type writes it.
+struct number_text {
+  char text[32];
+
+  explicit number_text(double x) { std::snprintf(text, sizeof text, "%.9g", x); }
+  explicit number_text(float x) : number_text(static_cast<double>(x)) {}
+  explicit number_text(std::int64_t x) { std::snprintf(text, sizeof text, "%lld", static_cast<long long>(x)); }
+  explicit number_text(std::int32_t x) : number_text(std::int64_t{x}) {}
+};
 
 failure describe(const bad_load& bad) {
   failure out{EPLB_ERROR_INVALID_LOAD, {}};
+  const number_text value = std::visit([](auto x) { return number_text(x); }, bad.value);
   std::snprintf(out.message, sizeof out.message,
-                "the load of sample %d, layer %d, expert %d is %.9g; it must be finite in float32 and not negative",
-                bad.sample, bad.layer, bad.expert, bad.value);
+                "the load of sample %d, layer %d, expert %d is %s; it must be finite in float32 and not negative",
+                bad.sample, bad.layer, bad.expert, value.text);
   return out;
 }
 
@@ -36,23 +47,16 @@ failure describe(const bad_total& bad) {
   return out;
 }
 
-int allowed_threads() {
-#if defined(__linux__)
-  cpu_set_t set;
-  if (sched_getaffinity(0, sizeof set, &set) == 0) return std::max(1, CPU_COUNT(&set));
-#endif
-  return 1;
-}
-
-/// Groups and nodes as the policy sees them, and what planning asks of a shape.
-plan_shape settle_shape(const eplb_shape& given, std::int32_t policy) {
+/// Groups and nodes as the policy sees them, and what planning asks of a shape. Settles the policy.
+plan_shape settle_shape(const eplb_shape& given, std::int32_t& policy) {
   plan_shape shape = check_extents(given);
   check_range("num_groups", given.num_groups, 1, max_extent);
   check_range("num_nodes", given.num_nodes, 1, max_extent);
   shape.groups = given.num_groups;
   shape.nodes = given.num_nodes;
+  const bool has_hierarchy = shape.groups > 1 || shape.nodes > 1;
   if (policy == EPLB_POLICY_AUTO)
-    policy = shape.groups % shape.nodes == 0 ? EPLB_POLICY_HIERARCHICAL : EPLB_POLICY_GLOBAL;
+    policy = has_hierarchy && shape.groups % shape.nodes == 0 ? EPLB_POLICY_HIERARCHICAL : EPLB_POLICY_GLOBAL;
   if (policy == EPLB_POLICY_GLOBAL) shape.groups = shape.nodes = 1;
   if (shape.slots < shape.gpus)
     fail(EPLB_ERROR_INVALID_ARGUMENT, "num_physical_experts is %d, less than num_gpus, %d", shape.slots, shape.gpus);
@@ -98,13 +102,6 @@ packing_rules settle_rules(const eplb_options& given, std::int32_t strategy) {
     fail(EPLB_ERROR_INVALID_ARGUMENT,
          "amplitude, amplitude_form or selection is set, but candidates is not and strategy %s has 1", name);
   return rules;
-}
-
-void check_memory(const char* name, std::int32_t given, memory_kind expected) {
-  check_enum(name, given, EPLB_MEMORY_CUDA + 1);
-  if (static_cast<memory_kind>(given) != expected)
-    fail(EPLB_ERROR_INVALID_ARGUMENT, "%s is %s, but this call works on %s memory", name,
-         given == EPLB_MEMORY_CUDA ? "cuda" : "host", expected == memory_kind::cuda ? "cuda" : "host");
 }
 
 }  // namespace
@@ -249,7 +246,7 @@ settled_options settle(const eplb_shape* shape, const eplb_options* options) {
   check_enum("memory", given.memory, EPLB_MEMORY_CUDA + 1);
   check_enum("log_level", given.log_level, EPLB_LOG_DEBUG + 1);
   check_range("device", given.device, -1, INT32_MAX);
-  check_range("num_threads", given.num_threads, 0, 1024);
+  check_range("num_threads", given.num_threads, 0, most_threads);
   check_range("max_samples", given.max_samples, 1, max_extent);
   if (!given.alloc != !given.free)
     fail(EPLB_ERROR_INVALID_ARGUMENT, "alloc and free must be set together, or neither");
@@ -258,10 +255,11 @@ settled_options settle(const eplb_shape* shape, const eplb_options* options) {
 
   settled_options out{};
   out.strategy = given.strategy == EPLB_STRATEGY_AUTO ? EPLB_STRATEGY_LPT_SWAP_ANY : given.strategy;
-  out.spec.shape = settle_shape(dimensions, given.policy);
+  out.policy = given.policy;
+  out.spec.shape = settle_shape(dimensions, out.policy);
   out.spec.rules = settle_rules(given, out.strategy);
   out.spec.first_problem = 1;
-  out.spec.threads = given.num_threads ? given.num_threads : allowed_threads();
+  out.spec.threads = given.num_threads ? given.num_threads : std::min(allowed_threads(), most_threads);
   out.spec.max_samples = given.max_samples;
   out.spec.memory = static_cast<memory_kind>(given.memory);
   out.spec.device = given.device;
@@ -281,10 +279,20 @@ scalar check_map_type(const char* name, std::int32_t type) {
   return static_cast<scalar>(type);
 }
 
+void check_memory(const char* name, std::int32_t given, memory_kind expected) {
+  check_enum(name, given, EPLB_MEMORY_CUDA + 1);
+  if (static_cast<memory_kind>(given) != expected)
+    fail(EPLB_ERROR_INVALID_ARGUMENT, "%s is %s, but this call works on %s memory", name,
+         given == EPLB_MEMORY_CUDA ? "cuda" : "host", expected == memory_kind::cuda ? "cuda" : "host");
+}
+
 load_view check_input(const eplb_input& input, const plan_shape& shape, int max_samples, memory_kind memory) {
   check_enum("input.type", input.type, EPLB_TYPE_INT64 + 1);
   check_memory("input.memory", input.memory, memory);
-  check_range("input.num_samples", input.num_samples, 1, max_samples);
+  check_range("input.num_samples", input.num_samples, 1, max_extent);
+  if (input.num_samples > max_samples)
+    fail(EPLB_ERROR_INVALID_ARGUMENT, "input.num_samples is %d, more than the max_samples of the context, %d",
+         input.num_samples, max_samples);
   const auto type = static_cast<scalar>(input.type);
   if (!input.loads) fail(EPLB_ERROR_INVALID_ARGUMENT, "input.loads is NULL");
   check_buffer("input.loads", input.loads, input.loads_count,

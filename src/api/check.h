@@ -26,7 +26,7 @@ eplb_status report_exception(eplb_error* error);
 /// Runs a call; whatever it throws becomes a status.
 template <class Body>
 eplb_status guarded(eplb_error* error, Body body) {
-  if (error && error->struct_size < sizeof(eplb_error)) return EPLB_ERROR_STRUCT_SIZE;
+  if (error && error->struct_size < sizeof error->struct_size) return EPLB_ERROR_STRUCT_SIZE;
   try {
     body();
     return EPLB_SUCCESS;
@@ -96,7 +96,7 @@ struct host_allocator {
 /// Options and shape, checked and settled.
 struct settled_options {
   plan_spec spec;
-  std::int32_t strategy;
+  std::int32_t strategy, policy;  // what auto became
   const backend* where;
   host_allocator memory;
   eplb_log_fn log;
@@ -110,6 +110,7 @@ plan_shape check_extents(const eplb_shape& shape);
 settled_options settle(const eplb_shape* shape, const eplb_options* options);
 
 scalar check_map_type(const char* name, std::int32_t type);
+void check_memory(const char* name, std::int32_t given, memory_kind expected);
 load_view check_input(const eplb_input& input, const plan_shape& shape, int max_samples,
                       memory_kind memory);
 maps_view check_maps(const eplb_maps& maps, const plan_shape& shape, memory_kind memory);

@@ -47,7 +47,10 @@ void log(const settled_options& options, std::int32_t level, const char* format,
   if (!options.log || level > options.log_level) return;
   char line[256];
   std::snprintf(line, sizeof line, format, values...);
-  options.log(options.user, level, line);
+  try {
+    options.log(options.user, level, line);
+  } catch (...) {  // what the line is about has been done, whatever its reader makes of it
+  }
 }
 
 const planner& planned(const eplb_context& context) {
@@ -145,6 +148,8 @@ eplb_status eplb_memory_needed(const eplb_shape* shape, const eplb_options* opti
 }
 
 int32_t eplb_context_strategy(const eplb_context* context) { return context ? context->options.strategy : -1; }
+
+int32_t eplb_context_policy(const eplb_context* context) { return context ? context->options.policy : -1; }
 
 int32_t eplb_context_backend(const eplb_context* context) {
   return context ? static_cast<int32_t>(context->options.where->id) : -1;

@@ -88,11 +88,17 @@ using namespace eplb;
 
 int32_t eplb_version(void) { return EPLB_VERSION; }
 
-const char* eplb_build_info(void) {
 #define EPLB_TEXT_OF(x) #x
 #define EPLB_TEXT(x) EPLB_TEXT_OF(x)
+#if defined(__clang__)
+#define EPLB_COMPILER __VERSION__
+#else
+#define EPLB_COMPILER "gcc " __VERSION__
+#endif
+
+const char* eplb_build_info(void) {
   return "libeplb " EPLB_TEXT(EPLB_VERSION_MAJOR) "." EPLB_TEXT(EPLB_VERSION_MINOR) "." EPLB_TEXT(
-      EPLB_VERSION_PATCH) ", compiler " __VERSION__ ", backends cpu";
+      EPLB_VERSION_PATCH) ", built with " EPLB_COMPILER;
 }
 
 const char* eplb_status_name(eplb_status status) { return text_of(status).name; }
@@ -116,6 +122,22 @@ eplb_status eplb_backend_available(int32_t backend, eplb_error* error) {
     check_enum("backend", backend, backend_count);
     const eplb::backend& where = select_backend(static_cast<backend_id>(backend), memory_kind::host);
     if (const char* why = where.why_unavailable()) fail(EPLB_ERROR_UNAVAILABLE, "%s", why);
+  });
+}
+
+int32_t eplb_device_count(int32_t backend) {
+  if (backend <= EPLB_BACKEND_AUTO || backend >= backend_count) return 0;
+  return select_backend(static_cast<backend_id>(backend), memory_kind::host).device_count();
+}
+
+eplb_status eplb_device_describe(int32_t backend, int32_t device, char* text, size_t size, eplb_error* error) {
+  return guarded(error, [&] {
+    check_range("backend", backend, EPLB_BACKEND_CPU, backend_count - 1);
+    const eplb::backend& where = select_backend(static_cast<backend_id>(backend), memory_kind::host);
+    if (const char* why = where.why_unavailable()) fail(EPLB_ERROR_UNAVAILABLE, "%s", why);
+    check_range("device", device, 0, where.device_count() - 1);
+    if (!text || size == 0) fail(EPLB_ERROR_INVALID_ARGUMENT, "text is NULL or has no room");
+    where.describe_device(device, text, size);
   });
 }
 

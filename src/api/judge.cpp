@@ -200,18 +200,9 @@ void convert_loads(const plan_shape& shape, const In* in, int samples, float* ou
   for (int s = 0; s < samples; ++s)
     for (int layer = 0; layer < shape.layers; ++layer)
       for (int e = 0; e < shape.experts; ++e, ++in, ++out) {
-        if (!is_load(*in)) throw bad_load{s, layer, e, static_cast<double>(*in)};
+        if (!is_load(*in)) throw bad_load{s, layer, e, *in};
         *out = to_load(*in);
       }
-}
-
-void convert_loads(const plan_shape& shape, const load_view& loads, float* out) {
-  switch (loads.type) {
-    case scalar::float32: return convert_loads(shape, static_cast<const float*>(loads.data), loads.samples, out);
-    case scalar::float64: return convert_loads(shape, static_cast<const double*>(loads.data), loads.samples, out);
-    case scalar::int32: return convert_loads(shape, static_cast<const std::int32_t*>(loads.data), loads.samples, out);
-    case scalar::int64: return convert_loads(shape, static_cast<const std::int64_t*>(loads.data), loads.samples, out);
-  }
 }
 
 }  // namespace
@@ -244,7 +235,7 @@ eplb_status eplb_score_placement(const eplb_shape* shape, const eplb_input* inpu
     const judge_memory parts = judge_memory::lay_out(pieces, extents, loads.samples);
     const float_mode exact;
     check_placement(extents, given, false, parts);
-    convert_loads(extents, loads, parts.load);
+    visit_loads(loads, [&](auto* in) { convert_loads(extents, in, loads.samples, parts.load); });
     serial_group serial;
     score(serial, extents, parts.maps, parts.load, loads.samples, parts.score, out);
     write_stats(stats, asked, out);

@@ -60,6 +60,7 @@ eplb_status eplb_balanced_packing(const eplb_options* options, const eplb_input*
     check_multiple("packing.num_items", given.num_items, "packing.num_packs", given.num_packs);
     const std::size_t count = extent(given.num_rows) * extent(given.num_items);
     const std::size_t size = size_of(check_map_type("packing.type", given.type));
+    check_memory("packing.memory", given.memory, memory_kind::host);
     check_buffer("packing.pack_index", given.pack_index, given.pack_index_count, count, size);
     check_buffer("packing.rank_in_pack", given.rank_in_pack, given.rank_in_pack_count, count, size);
 
@@ -71,7 +72,6 @@ eplb_status eplb_balanced_packing(const eplb_options* options, const eplb_input*
     settled.spec.first_problem = 0;
     eplb_maps slots = defaults<eplb_maps>();
     slots.type = given.type;
-    slots.memory = given.memory;
     slots.max_replicas = 1;
     slots.logical_to_physical = given.pack_index ? given.pack_index : given.rank_in_pack;
     slots.logical_to_physical_count = count;

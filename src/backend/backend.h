@@ -4,6 +4,7 @@
 #pragma once
 
 #include <stdexcept>
+#include <variant>
 
 #include "core/problem.h"
 
@@ -34,17 +35,19 @@ struct load_view {
   const void* data;
   int samples;
 
-  /// For an error message.
-  double value(std::size_t i) const {
-    switch (type) {
-      case scalar::float32: return static_cast<double>(static_cast<const float*>(data)[i]);
-      case scalar::float64: return static_cast<const double*>(data)[i];
-      case scalar::int32: return static_cast<const std::int32_t*>(data)[i];
-      case scalar::int64: break;
-    }
-    return static_cast<double>(static_cast<const std::int64_t*>(data)[i]);
-  }
 };
+
+/// Calls f with the loads as a pointer to their type.
+template <class F>
+auto visit_loads(const load_view& loads, F f) {
+  switch (loads.type) {
+    case scalar::float32: return f(static_cast<const float*>(loads.data));
+    case scalar::float64: return f(static_cast<const double*>(loads.data));
+    case scalar::int32: return f(static_cast<const std::int32_t*>(loads.data));
+    case scalar::int64: break;
+  }
+  return f(static_cast<const std::int64_t*>(loads.data));
+}
 
 /// Buffers of the caller; any may be null.
 struct maps_view {
@@ -68,7 +71,7 @@ class progress_sink {
 /// A load that cannot be planned with.
 struct bad_load {
   int sample, layer, expert;
-  double value;
+  std::variant<float, double, std::int32_t, std::int64_t> value;
 };
 /// A layer whose loads add up to more than float32 holds.
 struct bad_total {
@@ -100,6 +103,9 @@ struct backend {
   backend_id id;
   /// Null if it can be used in this process now, otherwise why not.
   const char* (*why_unavailable)();
+  /// Devices that can be used now, and one line about one of them.
+  int (*device_count)();
+  void (*describe_device)(int device, char* text, std::size_t size);
   /// Of everything a planner will use; host memory aligned to arena::alignment.
   memory_size (*measure)(const plan_spec&);
   /// Builds a planner in host memory of the measured size. To be destroyed, not deleted.
@@ -108,6 +114,9 @@ struct backend {
 
 extern const backend cpu_backend;
 extern const backend cuda_backend;
+
+/// Threads that the calling thread's affinity mask allows.
+int allowed_threads();
 
 /// Automatic follows the memory.
 const backend& select_backend(backend_id id, memory_kind memory);

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: MIT
 // The CPU backend: layers are dealt to a pool of threads, or, where there are fewer layers than
 // threads, the candidates of each packing problem.
+#include <algorithm>
+#include <cstdio>
 #include <new>
 
-#include <algorithm>
+#if defined(__linux__)
+#include <sched.h>
+#endif
 
 #include "backend/cpu_kernels.h"
 #include "backend/float_mode.h"
@@ -172,11 +176,12 @@ class cpu_planner final : public planner {
       for (int layer = 0; layer < layers; ++layer) {
         const std::size_t at = (extent(s) * extent(layers) + extent(layer)) * extent(experts);
         const int e = kernels_.read(loads, at, experts, true, worker.sum, worker.sum);
-        if (e < experts) throw bad_load{s, layer, e, loads.value(at + extent(e))};
+        if (e < experts)
+          visit_loads(loads, [&](auto* in) { throw bad_load{s, layer, e, in[at + extent(e)]}; });
       }
-    int layer = 0;
-    while (read_layer(loads, layer, scratch, worker)) ++layer;
-    throw bad_total{layer};
+    for (int layer = 0; layer < layers; ++layer)
+      if (!read_layer(loads, layer, scratch, worker)) throw bad_total{layer};
+    throw std::logic_error("the loads changed while they were read");
   }
 
   /// Deals the candidates of one problem, sorted by worker 0, to all threads.
@@ -205,6 +210,12 @@ class cpu_planner final : public planner {
 
 const char* why_unavailable() { return nullptr; }
 
+int device_count() { return 1; }
+
+void describe_device(int, char* text, std::size_t size) {
+  std::snprintf(text, size, "%s kernels, %d threads allowed", best_kernels().name, allowed_threads());
+}
+
 memory_size measure(const plan_spec& spec) {
   arena counter;
   counter.take<cpu_planner>(1);
@@ -220,6 +231,14 @@ planner* make(const plan_spec& spec, void* block) {
 
 }  // namespace
 
-const backend cpu_backend{backend_id::cpu, why_unavailable, measure, make};
+int allowed_threads() {
+#if defined(__linux__)
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) == 0) return std::max(1, CPU_COUNT(&set));
+#endif
+  return 1;
+}
+
+const backend cpu_backend{backend_id::cpu, why_unavailable, device_count, describe_device, measure, make};
 
 }  // namespace eplb

@@ -11,19 +11,8 @@ namespace {
 
 serial_group group;
 
-template <class In>
-int read_as(const void* data, std::size_t at, int experts, bool first, float* out, float* sum) {
-  return read_loads(group, static_cast<const In*>(data) + at, experts, first, out, sum);
-}
-
 int read(const load_view& loads, std::size_t at, int experts, bool first, float* out, float* sum) {
-  switch (loads.type) {
-    case scalar::float32: return read_as<float>(loads.data, at, experts, first, out, sum);
-    case scalar::float64: return read_as<double>(loads.data, at, experts, first, out, sum);
-    case scalar::int32: return read_as<std::int32_t>(loads.data, at, experts, first, out, sum);
-    case scalar::int64: break;
-  }
-  return read_as<std::int64_t>(loads.data, at, experts, first, out, sum);
+  return visit_loads(loads, [&](auto* in) { return read_loads(group, in + at, experts, first, out, sum); });
 }
 
 bool is_finite(const float* load, int experts) { return total_is_finite(group, load, experts); }

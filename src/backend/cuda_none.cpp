@@ -7,12 +7,16 @@ namespace {
 
 const char* why_unavailable() { return "this build of libeplb has no CUDA backend"; }
 
+int device_count() { return 0; }
+
+void describe_device(int, char*, std::size_t) {}
+
 memory_size measure(const plan_spec&) { return {0, 0}; }
 
 planner* make(const plan_spec&, void*) { throw std::logic_error("unavailable backend used"); }
 
 }  // namespace
 
-const backend cuda_backend{backend_id::cuda, why_unavailable, measure, make};
+const backend cuda_backend{backend_id::cuda, why_unavailable, device_count, describe_device, measure, make};
 
 }  // namespace eplb

@@ -20,7 +20,7 @@ class thread_pool {
 
   /// Calls work(worker, i) once for each i in [0, count), worker in [0, threads), and returns when all
   /// are finished. After each of its own, the calling thread calls after(done), where done counts
-  /// those of all threads; true, or an exception, starts no more.
+  /// those of all threads; true, or an exception, starts no more. Unless stopped, the last call is after(count).
   template <class Work, class After>
   void run(int count, Work work, After after);
 
@@ -54,16 +54,20 @@ template <class Work, class After>
 void thread_pool::run(int count, Work work, After after) {
   const job loop{[](void* w, int worker, int i) { (*static_cast<Work*>(w))(worker, i); }, &work, count};
   start(loop);
+  int told = 0;
   std::exception_ptr thrown;
   try {
-    while (take_one(loop, 0))
-      if (after(done_.load(std::memory_order_relaxed))) stop_ = true;
+    while (take_one(loop, 0)) {
+      told = done_.load(std::memory_order_relaxed);
+      if (after(told)) stop_ = true;
+    }
   } catch (...) {
     thrown = std::current_exception();
     stop_ = true;
   }
   finish();
   if (thrown) std::rethrow_exception(thrown);
+  if (told < count && !stop_) after(count);
 }
 
 }  // namespace eplb

@@ -180,8 +180,8 @@ EPLB_CORE void restore_order(Group& group, const packing& p, const index_t* posi
   group.sync();
 }
 
-/// Tries candidates first .. last - 1. Leaves the members of the best in best_member, and returns its key: cost, then the lowest candidate. Nothing is left, and last_key
-/// returned, if none is better than `to_beat`.
+/// Tries candidates first .. last - 1. Leaves the members of the best, pack by pack and in order of
+/// their true load, in best_member, and returns its key: cost, then candidate.
 template <class Group>
 EPLB_CORE std::uint64_t try_candidates(Group& group, const packing_problem& problem,
                                        const packing_rules& rules, int first, int last,
@@ -199,7 +199,8 @@ EPLB_CORE std::uint64_t try_candidates(Group& group, const packing_problem& prob
       pack_zigzag(group, p);
     p.load = items.load;
     if (c > 0) restore_order(group, p, memory.position);
-    refine(group, p, rules.scope, rules.max_swaps);
+    const bool lowest_peak_wins = best != last_key && rules.choice == candidate_choice::max_load;
+    refine(group, p, rules.scope, rules.max_swaps, lowest_peak_wins ? lightest_key_load(best) : infinity);
     // Nobody competes with a lone candidate.
     const std::uint64_t key =
         rules.candidates == 1
@@ -213,23 +214,14 @@ EPLB_CORE std::uint64_t try_candidates(Group& group, const packing_problem& prob
   return best;
 }
 
-/// Solves a packing problem. `search(problem)` tries all candidates on `items`, once they are sorted,
-/// and leaves the best in `member`.
-template <class Group, class Search>
-EPLB_CORE void balanced_packing(Group& group, const packing_problem& problem,
-                                const sorted_items& items, const packing_memory& memory,
-                                index_t* member, index_t* seat_item, Search search) {
-  if (problem.items == problem.packs) {
-    for (int i = group.thread_rank(); i < problem.items; i += group.size())
-      seat_item[i] = static_cast<index_t>(i);
-    group.sync();
-    return;
-  }
-  sort_items(group, problem, items, memory);
-  search(problem);
-  // Members are listed by true load: that is their rank in the pack.
-  for (int s = group.thread_rank(); s < problem.items; s += group.size()) seat_item[s] = items.index[member[s]];
-  group.sync();
+/// With one item a pack there is nothing to choose: item i goes to pack i, whatever the loads.
+EPLB_CORE inline bool is_identity(const packing_problem& problem) { return problem.items == problem.packs; }
+
+/// The item in a seat, once the best candidate's members are known: a pack's seats are in order of
+/// true load, as its members are.
+EPLB_CORE inline int item_in_seat(const packing_problem& problem, const sorted_items& items, const index_t* member,
+                                  int seat) {
+  return is_identity(problem) ? seat : items.index[member[seat]];
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 //   thread_rank(), size()    who am I of how many; work is dealt out as i = rank, rank + size, ...
 //   sync()                   all threads arrive; what was written before is visible after
 //   min(value)               the least value of all threads, given to all; orders memory as sync()
+//   sum(value)               the sum of all threads' values, likewise
 //   sort(keys, spare, n)     n different keys into ascending order; orders memory as sync()
 //   narrow(f)                f(lanes) on a smaller group whose exchanges are cheap, for chains of
 //                            dependent steps; the other threads wait; orders memory as sync()
@@ -24,6 +25,7 @@ struct serial_group {
   static constexpr int size() { return 1; }
   static void sync() {}
   static std::uint64_t min(std::uint64_t value) { return value; }
+  static int sum(int value) { return value; }
   static void sort(std::uint64_t* keys, std::uint64_t* spare, int n) { sort_keys(keys, spare, n); }
   template <class F>
   void narrow(F f) {

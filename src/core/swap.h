@@ -184,15 +184,25 @@ EPLB_CORE extremes find_extremes(Group& group, const packing& p) {
   return {static_cast<int>(key_index(group.min(heavy))), static_cast<int>(key_index(group.min(light)))};
 }
 
-/// Swaps until no swap gains, at most max_swaps times. The packing comes with members and loads.
+/// Packs of at least this load.
 template <class Group>
-EPLB_CORE void refine(Group& group, const packing& p, swap_scope scope, int max_swaps) {
+EPLB_CORE int count_heavier(Group& group, const packing& p, float load) {
+  int count = 0;
+  for (int pack = group.thread_rank(); pack < p.packs; pack += group.size()) count += p.pack_load[pack] >= load;
+  return group.sum(count);
+}
+
+/// Swaps until no swap gains, at most max_swaps times. The packing comes with members and loads. Stops
+/// early when its heaviest pack cannot end below `to_beat`: a round lowers one pack, the heaviest.
+template <class Group>
+EPLB_CORE void refine(Group& group, const packing& p, swap_scope scope, int max_swaps, float to_beat) {
   if (scope == swap_scope::none) return;
   const int rank = group.thread_rank(), size = group.size();
   for (int pack = rank; pack < p.packs; pack += size) refresh_pack(p, pack);
   for (int k = rank; k < Group::vector_width; k += size) p.own_load[p.items + k] = infinity;
   group.sync();
   for (int round = 0; round < max_swaps; ++round) {
+    if (to_beat < infinity && count_heavier(group, p, to_beat) > max_swaps - round) return;
     const auto [heavy, light] = find_extremes(group, p);
     const std::uint64_t best = scope == swap_scope::any_any       ? best_of_all(group, p, heavy, light)
                                : scope == swap_scope::heaviest_any ? best_of_heaviest(group, p, heavy, light)

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: MIT
+#include "json_numbers.h"
+
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "error.h"
+#include "table.h"
+
+namespace eplb::cli {
+
+void Numbers::add(std::int64_t value) {
+  std::visit(
+      [&](auto& list) {
+        list.push_back(static_cast<typename std::decay_t<decltype(list)>::value_type>(value));
+      },
+      values);
+}
+
+void Numbers::add(double value) {
+  if (const auto* integers = std::get_if<std::vector<std::int64_t>>(&values))
+    values = std::vector<double>(integers->begin(), integers->end());
+  std::get<std::vector<double>>(values).push_back(value);
+}
+
+std::size_t Numbers::size() const {
+  return std::visit([](const auto& list) { return list.size(); }, values);
+}
+
+namespace {
+
+using nlohmann::json;
+
+/// Receives the events of nlohmann's parser, which keeps its own stack on the heap, so depth costs nothing.
+class Reader {
+ public:
+  Reader(const std::string& name, const ExtentNames& extent_names)
+      : name_(name), extent_names_(extent_names) {}
+
+  std::map<std::string, NumberArray> result;
+
+  bool null() { return other("null"); }
+  bool boolean(bool value) { return other(value ? "true" : "false"); }
+  bool string(std::string&) { return other("a string"); }
+  bool binary(json::binary_t&) { return other("binary data"); }
+
+  bool number_integer(json::number_integer_t value) { return number(value, std::to_string(value)); }
+  bool number_float(json::number_float_t value, const std::string& text) { return number(value, text); }
+  bool number_unsigned(json::number_unsigned_t value) {
+    constexpr auto most = static_cast<json::number_unsigned_t>(std::numeric_limits<std::int64_t>::max());
+    return value <= most ? number(static_cast<std::int64_t>(value), std::to_string(value))
+                         : number(static_cast<double>(value), std::to_string(value));
+  }
+
+  bool start_object(std::size_t) {
+    if (array_) fail(place() + " is an object, not a number");
+    if (skipped_ > 0)
+      ++skipped_;
+    else
+      keys_.emplace_back();
+    return true;
+  }
+  bool key(std::string& text) {
+    if (skipped_ == 0) keys_.back() = text;
+    return true;
+  }
+  bool end_object() {
+    if (skipped_ > 0)
+      --skipped_;
+    else
+      keys_.pop_back();
+    return true;
+  }
+
+  bool start_array(std::size_t) {
+    if (!array_ && (skipped_ > 0 || !open())) {
+      ++skipped_;
+    } else {
+      if (!position_.empty() && (position_.size() == rank_ || position_.size() == names_.size()))
+        fail(place() + " is a list, not a number");
+      position_.push_back(0);
+    }
+    return true;
+  }
+  bool end_array() {
+    if (skipped_ > 0) {
+      --skipped_;
+      return true;
+    }
+    const std::size_t length = position_.back();
+    const std::size_t depth = position_.size() - 1;
+    position_.pop_back();
+    check_length(depth, length);
+    if (position_.empty())
+      array_ = nullptr;
+    else
+      ++position_.back();
+    return true;
+  }
+
+  bool parse_error(std::size_t, const std::string&, const json::exception& exception) {
+    const std::string what = exception.what();
+    fail("not JSON: " + what.substr(what.find("] ") + 2));
+  }
+
+ private:
+  [[noreturn]] void fail(const std::string& what) const { cli::fail(name_, what); }
+
+  std::string path() const {
+    std::string joined;
+    for (const std::string& key : keys_) joined += (joined.empty() ? "" : ".") + key;
+    return joined;
+  }
+
+  /// Starts an array (or a single number) at the current path if it is wanted there.
+  bool open() {
+    names_ = extent_names_(path());
+    if (names_.empty()) return false;
+    const auto [entry, is_new] = result.try_emplace(path());
+    if (!is_new) fail("'" + path() + "' is there twice");
+    array_ = &entry->second;
+    position_.clear();
+    rank_ = 0;
+    return true;
+  }
+
+  /// Names the element the parser is at, such as "layer 3, expert 7".
+  std::string place() const {
+    const std::size_t rank = rank_ ? rank_ : position_.size();
+    std::string text;
+    for (std::size_t i = 0; i < position_.size(); ++i)
+      text += (i ? ", " : "") + extent_name(i, rank) + " " + std::to_string(position_[i]);
+    return text;
+  }
+  const std::string& extent_name(std::size_t depth, std::size_t rank) const {
+    return names_[names_.size() - rank + depth];
+  }
+
+  void check_length(std::size_t depth, std::size_t length) {
+    auto& extents = array_->extents;
+    if (extents.size() <= depth) extents.resize(depth + 1, unknown);
+    if (extents[depth] == unknown) extents[depth] = length;
+    if (extents[depth] == length) return;
+    const std::size_t rank = rank_ ? rank_ : extents.size();
+    fail(place() + " has " + count(static_cast<long long>(length), extent_name(depth, rank)) +
+         " where the one before has " + std::to_string(extents[depth]));
+  }
+
+  template <class T>
+  bool number(T value, const std::string& text) {
+    if (skipped_ > 0) return true;
+    if (!array_) {
+      if (!open()) return true;
+    } else if (rank_ == 0) {
+      rank_ = position_.size();
+    } else if (position_.size() != rank_) {
+      fail(place() + " is " + text + ", not a list");
+    }
+    array_->numbers.add(value);
+    if (position_.empty())
+      array_ = nullptr;  // it was a single number
+    else
+      ++position_.back();
+    return true;
+  }
+
+  bool other(const char* what) {
+    if (array_)
+      fail(place() + " is " + what + (position_.size() < rank_ ? ", not a list" : ", not a number"));
+    return true;
+  }
+
+  static constexpr std::size_t unknown = std::numeric_limits<std::size_t>::max();
+
+  const std::string& name_;
+  const ExtentNames& extent_names_;
+  std::vector<std::string> keys_;
+  std::size_t skipped_ = 0;  // lists and objects open inside something that is not wanted
+
+  NumberArray* array_ = nullptr;  // the one being filled
+  std::vector<std::string> names_;
+  std::vector<std::size_t> position_;
+  std::size_t rank_ = 0;  // depth at which its numbers are; 0 until the first one
+};
+
+}  // namespace
+
+std::map<std::string, NumberArray> read_json_numbers(const std::string& text, const std::string& name,
+                                                     const ExtentNames& extent_names) {
+  Reader reader(name, extent_names);
+  json::sax_parse(text, &reader);
+  return std::move(reader.result);
+}
+
+}  // namespace eplb::cli

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: MIT
+#include "options.h"
+
+namespace eplb::cli {
+namespace {
+
+std::string joined(const Choices& choices, const std::string& separator) {
+  std::string text;
+  for (const auto& choice : choices) text += (text.empty() ? "" : separator) + choice.first;
+  return text;
+}
+
+/// Checks without a say in the help text, where the option's description has it.
+CLI::Validator silent(CLI::Validator validator) { return validator.description(""); }
+
+Choices backend_choices() {
+  Choices choices;
+  for (std::int32_t backend = 0; backend < eplb_backend_count(); ++backend)
+    choices.emplace_back(eplb_backend_name(backend), backend);
+  return choices;
+}
+
+}  // namespace
+
+Choices strategy_choices() {
+  Choices choices;
+  for (std::int32_t strategy = 0; strategy < eplb_strategy_count(); ++strategy)
+    choices.emplace_back(eplb_strategy_name(strategy), strategy);
+  return choices;
+}
+
+std::int32_t choose(const Choices& choices, const std::string& option, const std::string& name) {
+  for (const auto& choice : choices)
+    if (choice.first == name) return choice.second;
+  throw CLI::ValidationError(option, "'" + name + "' is not one of " + joined(choices, ", "));
+}
+
+CLI::Option* add_choice(CLI::App& command, const std::string& option, std::int32_t& value, Choices choices,
+                        const std::string& help) {
+  const std::string names = joined(choices, "|");
+  return command
+      .add_option_function<std::string>(
+          option,
+          [&value, option, choices = std::move(choices)](const std::string& name) {
+            value = choose(choices, option, name);
+          },
+          help)
+      ->type_name(names);
+}
+
+void add_load_argument(CLI::App& command, std::string& file) {
+  command.add_option("file", file, "loads: .npy, .json or .csv, or - for JSON on stdin")
+      ->required()
+      ->type_name("FILE");
+}
+
+void add_strategy_option(CLI::App& command, std::int32_t& strategy) {
+  add_choice(command, "--strategy", strategy, strategy_choices(), "how to plan, see below; default auto")
+      ->type_name("NAME");
+}
+
+void add_output_options(CLI::App& command, Output& output, const std::vector<std::string>& formats) {
+  std::string names;
+  for (const std::string& format : formats) names += (names.empty() ? "" : "|") + format;
+  command.add_option("--format", output.format, "default: table on a terminal, json otherwise")
+      ->check(silent(CLI::IsMember(formats)))
+      ->type_name(names);
+  command
+      .add_option("--output", output.path, "write to this file, completely or not at all; default: stdout")
+      ->type_name("FILE");
+}
+
+void add_packing_options(CLI::App& command, Planning& planning) {
+  eplb_options& options = planning.options;
+  options.num_threads = 0;
+  command.add_option("--seed", planning.seed, "of strategies that draw random numbers; default 0")
+      ->type_name("S");
+  command
+      .add_option("--threads", options.num_threads, "of the cpu backend; default 0: all this process may use")
+      ->type_name("T");
+  command.add_option("--repeat", planning.repeat, "timed runs, of which the median is told; default 1")
+      ->check(silent(CLI::PositiveNumber))
+      ->type_name("R");
+
+  const std::string own = "A strategy of your own (replaces what the strategy has)";
+  add_choice(command, "--initial", options.initial,
+             {{"lpt", EPLB_INITIAL_LPT}, {"zigzag", EPLB_INITIAL_ZIGZAG}}, "first packing")
+      ->group(own);
+  command.add_option("--candidates", options.candidates, "attempts at each packing problem, at most 65535")
+      ->check(silent(CLI::PositiveNumber))
+      ->type_name("C")
+      ->group(own);
+  command
+      .add_option("--amplitude", options.amplitude, "largest relative perturbation of a candidate, above 0")
+      ->check(silent(CLI::PositiveNumber))
+      ->type_name("A")
+      ->group(own);
+  add_choice(command, "--amplitude-form", options.amplitude_form,
+             {{"constant", EPLB_AMPLITUDE_CONSTANT}, {"linear", EPLB_AMPLITUDE_LINEAR}},
+             "same for all candidates, or growing")
+      ->group(own);
+  add_choice(command, "--swap-scope", options.swap_scope,
+             {{"none", EPLB_SWAP_NONE},
+              {"heaviest-lightest", EPLB_SWAP_HEAVIEST_LIGHTEST},
+              {"heaviest-any", EPLB_SWAP_HEAVIEST_ANY},
+              {"any-any", EPLB_SWAP_ANY_ANY}},
+             "packs (gpus) between which two items (replicas) may change places")
+      ->group(own);
+  command.add_option("--max-swaps", options.max_swaps, "most swaps in one attempt")
+      ->check(silent(CLI::PositiveNumber))
+      ->type_name("N")
+      ->group(own);
+  add_choice(command, "--selection", options.selection,
+             {{"max-load", EPLB_SELECTION_MAX_LOAD}, {"spread", EPLB_SELECTION_SPREAD}},
+             "best candidate: lowest peak, or least difference of heaviest and lightest")
+      ->group(own);
+}
+
+void add_placing_options(CLI::App& command, Planning& planning) {
+  add_choice(command, "--policy", planning.options.policy,
+             {{"auto", EPLB_POLICY_AUTO},
+              {"hierarchical", EPLB_POLICY_HIERARCHICAL},
+              {"global", EPLB_POLICY_GLOBAL}},
+             "whether groups stay on nodes; default auto: if groups divide by nodes");
+  add_choice(command, "--backend", planning.options.backend, backend_choices(),
+             "where to compute; default auto: cpu");
+}
+
+void add_shape_options(CLI::App& command, eplb_shape& shape) {
+  command
+      .add_option("--slots", shape.num_physical_experts, "slots of a layer over all gpus, replicas included")
+      ->required()
+      ->type_name("P");
+  command.add_option("--gpus", shape.num_gpus, "gpus over all nodes")->required()->type_name("G");
+  command.add_option("--nodes", shape.num_nodes, "nodes, within which gpus have fast links; default 1")
+      ->type_name("N");
+  command.add_option("--groups", shape.num_groups, "router groups of consecutive experts; default 1")
+      ->type_name("K");
+}
+
+std::string strategies_help() {
+  std::string text = "Strategies:\n";
+  for (const auto& [name, value] : strategy_choices()) {
+    const std::string padding(name.size() < 22 ? 22 - name.size() : 1, ' ');
+    text += "  " + name + padding + eplb_strategy_description(value) + "\n";
+  }
+  return text + "\n";
+}
+
+}  // namespace eplb::cli

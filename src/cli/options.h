@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+// Options that several subcommands share.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "library.h"
+#include "output.h"
+
+namespace eplb::cli {
+
+using Choices = std::vector<std::pair<std::string, std::int32_t>>;
+
+/// All strategies by name.
+Choices strategy_choices();
+/// The value of a name; throws a CLI11 error that lists the names there are.
+std::int32_t choose(const Choices& choices, const std::string& option, const std::string& name);
+/// An option whose value is one of the names in @p choices.
+CLI::Option* add_choice(CLI::App& command, const std::string& option, std::int32_t& value, Choices choices,
+                        const std::string& help);
+
+/// The file of loads.
+void add_load_argument(CLI::App& command, std::string& file);
+/// --strategy.
+void add_strategy_option(CLI::App& command, std::int32_t& strategy);
+/// --format, one of @p formats, and --output.
+void add_output_options(CLI::App& command, Output& output, const std::vector<std::string>& formats);
+
+/// --seed, --threads, --repeat and the five choices that a strategy of one's own is mixed from.
+void add_packing_options(CLI::App& command, Planning& planning);
+/// --policy and --backend.
+void add_placing_options(CLI::App& command, Planning& planning);
+/// --slots, --gpus, --nodes and --groups.
+void add_shape_options(CLI::App& command, eplb_shape& shape);
+
+/// A line for each strategy, for the end of a help text.
+std::string strategies_help();
+
+}  // namespace eplb::cli

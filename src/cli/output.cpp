@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: MIT
+#include "output.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <charconv>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "error.h"
+#include "table.h"
+
+namespace eplb::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+[[noreturn]] void fail_to_write(const std::string& name) { fail(name, std::strerror(errno ? errno : EIO)); }
+
+/// A file beside the one to be written, which takes that one's place when it is complete.
+class ReplacementFile {
+ public:
+  explicit ReplacementFile(const std::string& name) : name_(name), target_(name) {
+    std::error_code ignored;
+    if (fs::is_symlink(target_, ignored)) target_ = fs::weakly_canonical(target_, ignored);
+    temporary_ = target_.string() + ".XXXXXX";
+    const int file = mkstemp(temporary_.data());
+    if (file < 0) fail_to_write(name);
+    fchmod(file, permissions());
+    close(file);
+    stream.open(temporary_, std::ios::binary | std::ios::trunc);
+  }
+  ~ReplacementFile() {
+    if (!temporary_.empty()) unlink(temporary_.c_str());
+  }
+  ReplacementFile(const ReplacementFile&) = delete;
+  ReplacementFile& operator=(const ReplacementFile&) = delete;
+
+  void complete() {
+    stream.close();
+    if (!stream || std::rename(temporary_.c_str(), target_.c_str()) != 0) fail_to_write(name_);
+    temporary_.clear();
+  }
+
+  std::ofstream stream;
+
+ private:
+  /// Those of the file that is replaced, or what a new one would have; mkstemp lets only the owner read.
+  mode_t permissions() const {
+    struct stat replaced {};
+    if (stat(target_.c_str(), &replaced) == 0) return replaced.st_mode & 07777;
+    const mode_t mask = umask(0);
+    umask(mask);
+    return 0666 & ~mask;
+  }
+
+  std::string name_;
+  fs::path target_;
+  std::string temporary_;
+};
+
+void write_checked(std::ostream& out, const std::string& name,
+                   const std::function<void(std::ostream&)>& print) {
+  errno = 0;
+  print(out);
+  out.flush();
+  if (!out) fail_to_write(name);
+}
+
+}  // namespace
+
+bool Output::is_table() const {
+  return format.empty() ? path.empty() && isatty(STDOUT_FILENO) : format == "table";
+}
+
+void Output::write(const std::function<void(std::ostream&)>& print) const {
+  std::error_code ignored;
+  if (path.empty()) {
+    write_checked(std::cout, "stdout", print);
+  } else if (fs::exists(path, ignored) && !fs::is_regular_file(path, ignored)) {
+    std::ofstream stream(path, std::ios::binary);  // a device or a pipe, which a file must not replace
+    if (!stream) fail_to_write(path);
+    write_checked(stream, path, print);
+  } else {
+    ReplacementFile file(path);
+    write_checked(file.stream, path, print);
+    file.complete();
+  }
+}
+
+JsonObject::JsonObject(std::ostream& out) : out_(out) { out_ << "{"; }
+
+JsonObject::~JsonObject() { out_ << "\n}\n"; }
+
+void JsonObject::key(std::string_view name) {
+  out_ << (empty_ ? "\n  \"" : ",\n  \"") << name << "\": ";
+  empty_ = false;
+}
+
+void JsonObject::field(std::string_view name, const nlohmann::ordered_json& value) {
+  key(name);
+  // Names of files need not be UTF-8, but JSON is.
+  const auto text = [](const auto& any) {
+    return any.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+  };
+  if (!value.is_array() || value.empty() || !value.front().is_structured()) {
+    out_ << text(value);
+    return;
+  }
+  for (std::size_t i = 0; i < value.size(); ++i) out_ << (i ? ",\n    " : "[\n    ") << text(value[i]);
+  out_ << "\n  ]";
+}
+
+void JsonObject::matrix(std::string_view name, std::span<const std::int32_t> values, std::int32_t rows,
+                        std::int32_t depth) {
+  key(name);
+  const std::size_t row_size = values.size() / static_cast<std::size_t>(rows);
+  const std::size_t list_size = depth ? static_cast<std::size_t>(depth) : row_size;
+  for (std::size_t start = 0; start < values.size(); start += row_size) {
+    out_ << (start ? ",\n    " : "[\n    ") << (depth ? "[" : "");
+    for (std::size_t i = 0; i < row_size; i += list_size) {
+      if (i) out_ << ", ";
+      write_list(out_, values.subspan(start + i, list_size));
+    }
+    if (depth) out_ << "]";
+  }
+  out_ << "\n  ]";
+}
+
+nlohmann::ordered_json as_json(const eplb_shape& shape) {
+  return {{"layers", shape.num_layers},
+          {"experts", shape.num_logical_experts},
+          {"slots", shape.num_physical_experts},
+          {"groups", shape.num_groups},
+          {"nodes", shape.num_nodes},
+          {"gpus", shape.num_gpus}};
+}
+
+std::string as_text(const eplb_shape& shape) {
+  std::string text = count(shape.num_layers, "layer") + " x " + count(shape.num_logical_experts, "expert") +
+                     " -> " + count(shape.num_physical_experts, "slot") + " on " +
+                     count(shape.num_gpus, "gpu");
+  if (shape.num_nodes > 1) text += ", " + count(shape.num_nodes, "node");
+  if (shape.num_groups > 1) text += ", " + count(shape.num_groups, "group");
+  return text;
+}
+
+void write_list(std::ostream& out, std::span<const std::int32_t> values) {
+  std::string text = "[";
+  char digits[16];
+  for (const std::int32_t value : values) {
+    if (text.size() > 1) text += ", ";
+    text.append(digits, std::to_chars(digits, digits + sizeof digits, value).ptr);
+  }
+  out << text << "]";
+}
+
+}  // namespace eplb::cli

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+// Where results go: a table on a terminal, JSON elsewhere, a file that is complete or absent.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <iosfwd>
+#include <nlohmann/json_fwd.hpp>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "eplb/eplb.h"
+
+namespace eplb::cli {
+
+/// What the options --format and --output say.
+struct Output {
+  std::string format;  ///< Empty: a table on a terminal, JSON otherwise.
+  std::string path;    ///< Empty: stdout.
+
+  bool is_table() const;
+
+  /// Has @p print write to stdout or to the file. A file appears under its name only when it is complete.
+  void write(const std::function<void(std::ostream&)>& print) const;
+};
+
+/// Writes a JSON object field by field, as a plan may have millions of numbers. A list of lists or objects
+/// gets a line for each of them.
+class JsonObject {
+ public:
+  explicit JsonObject(std::ostream& out);
+  ~JsonObject();
+  JsonObject(const JsonObject&) = delete;
+  JsonObject& operator=(const JsonObject&) = delete;
+
+  void field(std::string_view name, const nlohmann::ordered_json& value);
+  /// @p values is [rows][columns], or [rows][columns][depth] if @p depth is given.
+  void matrix(std::string_view name, std::span<const std::int32_t> values, std::int32_t rows,
+              std::int32_t depth = 0);
+
+ private:
+  void key(std::string_view name);
+
+  std::ostream& out_;
+  bool empty_ = true;
+};
+
+nlohmann::ordered_json as_json(const eplb_shape& shape);
+/// "58 layers x 256 experts -> 288 slots on 32 gpus".
+std::string as_text(const eplb_shape& shape);
+
+/// Writes "[1, 2, 3]".
+void write_list(std::ostream& out, std::span<const std::int32_t> values);
+
+}  // namespace eplb::cli

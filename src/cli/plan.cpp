@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <ostream>
+
+#include "balance_report.h"
+#include "commands.h"
+#include "library.h"
+#include "load_file.h"
+#include "options.h"
+#include "output.h"
+#include "plan_file.h"
+#include "table.h"
+
+namespace eplb::cli {
+namespace {
+
+struct PlanCommand {
+  std::string file;
+  eplb_shape shape = defaults(eplb_shape_init);
+  Planning planning;
+  std::int32_t first_layer = 0;
+  Output output;
+
+  void run();
+
+ private:
+  void print_json(std::ostream& out, const Plan& plan) const;
+  void print_table(std::ostream& out, const Loads& loads, const Plan& plan) const;
+};
+
+void PlanCommand::run() {
+  const Loads loads = read_loads(file);
+  shape.num_layers = loads.layers;
+  shape.num_logical_experts = loads.experts;
+  const bool is_json = !output.is_table() && (output.format.empty() || output.format == "json");
+  const Plan plan = make_plan(shape, planning, loads, is_json);
+
+  output.write([&](std::ostream& out) {
+    if (output.is_table()) {
+      print_table(out, loads, plan);
+    } else if (output.format == "sglang") {
+      write_sglang(out, shape, plan.placement, first_layer);
+    } else if (output.format == "tensorrt-llm") {
+      write_tensorrt_llm(out, shape, plan.placement, first_layer);
+    } else {
+      print_json(out, plan);
+    }
+  });
+}
+
+void PlanCommand::print_json(std::ostream& out, const Plan& plan) const {
+  const Placement& placement = plan.placement;
+  const Balance& balance = plan.balance;
+  JsonObject json(out);
+  json.field("shape", as_json(shape));
+  json.field("strategy", plan.strategy);
+  json.field("policy", plan.policy);
+  json.field("backend", plan.backend);
+  json.field("seed", planning.seed);
+  json.matrix("physical_to_logical", placement.physical_to_logical, shape.num_layers);
+  json.matrix("replica_rank", placement.replica_rank, shape.num_layers);
+  json.matrix("replica_count", placement.replica_count, shape.num_layers);
+  json.matrix("logical_to_physical", placement.logical_to_physical, shape.num_layers, placement.max_replicas);
+  json.field("stats", {{"balancedness", balance.balancedness},
+                       {"balancedness_min", balance.balancedness_min},
+                       {"empty_layers", balance.empty_layers},
+                       {"duplicates", balance.duplicates},
+                       {"max_replica_count", balance.max_replica_count},
+                       {"plan_ms", plan.plan_ms}});
+}
+
+void PlanCommand::print_table(std::ostream& out, const Loads& loads, const Plan& plan) const {
+  out << loads.name << '\n' << as_text(shape);
+  if (loads.samples > 1) out << ", " << count(loads.samples, "sample");
+  out << '\n'
+      << plan.strategy << ", " << plan.policy << ", on " << plan.backend << ", seed " << planning.seed << ": "
+      << fixed(plan.plan_ms, 3) << " ms\n\n";
+  const Balance before = score_experts_in_order(shape, loads);
+  BalanceReport{.before = before, .after = plan.balance, .gpus = shape.num_gpus, .samples = loads.samples}
+      .print(out);
+}
+
+}  // namespace
+
+void add_plan(CLI::App& app) {
+  const auto command = std::make_shared<PlanCommand>();
+  CLI::App& plan = *app.add_subcommand("plan", "Plan a placement for a load");
+  add_load_argument(plan, command->file);
+  add_shape_options(plan, command->shape);
+  add_placing_options(plan, command->planning);
+  add_strategy_option(plan, command->planning.options.strategy);
+  add_packing_options(plan, command->planning);
+  plan.add_option("--first-layer", command->first_layer,
+                  "layers of the model before the first of the file, for engines' formats; default 0")
+      ->check(CLI::Range(0, 65535))
+      ->type_name("N");
+  add_output_options(plan, command->output, {"table", "json", "sglang", "tensorrt-llm"});
+  plan.footer(strategies_help() +
+              "Loads are tokens of each expert, [layers][experts] or [samples][layers][experts].\n"
+              "Examples:\n"
+              "  eplb plan loads.npy --slots 288 --gpus 32 --nodes 4 --groups 8\n"
+              "  eplb plan loads.npy --slots 288 --gpus 32 --strategy lpt-swap-any --output plan.json\n"
+              "  eplb plan counts.json --slots 288 --gpus 32 --first-layer 3 --format sglang --output "
+              "placement.json");
+  plan.callback([command] { command->run(); });
+}
+
+}  // namespace eplb::cli

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <ostream>
+
+#include "balance_report.h"
+#include "commands.h"
+#include "error.h"
+#include "library.h"
+#include "load_file.h"
+#include "options.h"
+#include "output.h"
+#include "plan_file.h"
+#include "table.h"
+
+namespace eplb::cli {
+namespace {
+
+struct ScoreCommand {
+  std::string file;
+  std::string plan_file;
+  std::int32_t gpus = 0;
+  std::int32_t first_layer = 0;
+  Output output;
+
+  void run();
+
+ private:
+  eplb_shape shape_of(const Loads& loads, const PlanFile& plan) const;
+};
+
+eplb_shape ScoreCommand::shape_of(const Loads& loads, const PlanFile& plan) const {
+  if (plan.layers != loads.layers)
+    fail(plan_file, "has " + count(plan.layers, "layer") + ", but " + loads.name + " has " +
+                        std::to_string(loads.layers));
+  if (plan.experts != 0 && plan.experts != loads.experts)
+    fail(plan_file, "has " + count(plan.experts, "expert") + ", but " + loads.name + " has " +
+                        std::to_string(loads.experts));
+  if (gpus == 0 && plan.gpus == 0)
+    throw UsageError("--gpus is needed, as " + plan_file + " does not say how many there are");
+  auto shape = defaults(eplb_shape_init);
+  shape.num_layers = loads.layers;
+  shape.num_logical_experts = loads.experts;
+  shape.num_physical_experts = plan.slots;
+  shape.num_gpus = gpus ? gpus : plan.gpus;
+  return shape;
+}
+
+void ScoreCommand::run() {
+  const Loads loads = read_loads(file);
+  const PlanFile plan = read_plan(plan_file, first_layer);
+  const eplb_shape shape = shape_of(loads, plan);
+  const Balance balance = score(shape, loads, plan.placement, plan_file);
+
+  output.write([&](std::ostream& out) {
+    if (output.is_table()) {
+      out << plan_file << " under " << loads.name << '\n' << as_text(shape) << "\n\n";
+      const Balance before = score_experts_in_order(shape, loads);
+      BalanceReport{.before = before,
+                    .after = balance,
+                    .gpus = shape.num_gpus,
+                    .samples = loads.samples,
+                    .before_name = "in order",
+                    .after_name = "plan"}
+          .print(out);
+    } else {
+      JsonObject(out).field("stats", {{"balancedness", balance.balancedness},
+                                      {"balancedness_min", balance.balancedness_min},
+                                      {"empty_layers", balance.empty_layers},
+                                      {"duplicates", balance.duplicates},
+                                      {"max_replica_count", balance.max_replica_count}});
+    }
+  });
+}
+
+}  // namespace
+
+void add_score(CLI::App& app) {
+  const auto command = std::make_shared<ScoreCommand>();
+  CLI::App& score = *app.add_subcommand("score", "Check a placement and judge it under a load");
+  add_load_argument(score, command->file);
+  score.add_option("--plan", command->plan_file, "placement, in any format that plan writes")
+      ->required()
+      ->type_name("PLAN");
+  score
+      .add_option("--gpus", command->gpus, "gpus over all nodes; default: as the placement says, if it does")
+      ->check(CLI::Range(1, 65535))
+      ->type_name("G");
+  score
+      .add_option("--first-layer", command->first_layer,
+                  "rows of an SGLang placement before the first layer of the load; default 0")
+      ->check(CLI::Range(0, 65535))
+      ->type_name("N");
+  add_output_options(score, command->output, {"table", "json"});
+  score.footer(
+      "The load may be another than the placement was made for.\n"
+      "Examples:\n"
+      "  eplb score tomorrow.npy --plan plan.json\n"
+      "  eplb score tomorrow.npy --plan moe_load_balancer.yaml --gpus 32");
+  score.callback([command] { command->run(); });
+}
+
+}  // namespace eplb::cli
