@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: MIT
+# The library is found under its SONAME and needs nothing but the C and C++ runtimes.
+execute_process(COMMAND ${READELF} --dynamic --wide ${LIBRARY} OUTPUT_VARIABLE section COMMAND_ERROR_IS_FATAL ANY)
+if(NOT section MATCHES "\\(SONAME\\)[^\n]*\\[${SONAME}\\]")
+  message(SEND_ERROR "The SONAME is not ${SONAME}:\n${section}")
+endif()
+string(REGEX MATCHALL "\\(NEEDED\\)[^\n]*" needed "${section}")
+if(NOT needed)
+  message(SEND_ERROR "No needed library was found:\n${section}")
+endif()
+foreach(entry ${needed})
+  if(NOT entry MATCHES "\\[(libc|libm|libstdc\\+\\+|libgcc_s|ld-linux-[^]]*)\\.so\\.[0-9]+\\]")
+    message(SEND_ERROR "This library is not to be needed: ${entry}")
+  endif()
+endforeach()
+if(section MATCHES "\\((RPATH|RUNPATH|TEXTREL)\\)")
+  message(SEND_ERROR "${CMAKE_MATCH_1} is not to be there:\n${section}")
+endif()

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+/* Callbacks: progress and cancelling, log, and calls from inside one. */
+#include <pthread.h>
+#include <string.h>
+
+#include "check.h"
+#include "fixture.h"
+
+enum { LAYERS = 6, EXPERTS = 16, COUNT = LAYERS * EXPERTS };
+
+typedef struct listener {
+  int64_t calls, last, total;
+  int64_t cancel_at; /* the call that cancels; 0: none */
+  int on_other_thread, backwards;
+  pthread_t thread;
+  eplb_context* inside; /* a context to use from inside the callback */
+  eplb_status inside_status;
+  int lines[EPLB_LOG_DEBUG + 1];
+} listener;
+
+static listener listen(int64_t cancel_at) {
+  listener l;
+  memset(&l, 0, sizeof l);
+  l.cancel_at = cancel_at;
+  l.thread = pthread_self();
+  return l;
+}
+
+static int32_t EPLB_CALL on_progress(void* user, int64_t done, int64_t total) {
+  listener* l = user;
+  l->on_other_thread |= !pthread_equal(l->thread, pthread_self());
+  l->backwards |= done < l->last || done > total || (l->calls > 0 && total != l->total);
+  l->last = done;
+  l->total = total;
+  if (l->inside != NULL) {
+    int32_t count;
+    l->inside_status = eplb_get_max_replica_count(l->inside, &count, NULL);
+  }
+  return ++l->calls == l->cancel_at;
+}
+
+static void EPLB_CALL on_log(void* user, int32_t level, const char* message) {
+  listener* l = user;
+  CHECK(level >= EPLB_LOG_WARNING && level <= EPLB_LOG_DEBUG);
+  CHECK(message != NULL && message[0] != '\0' && strchr(message, '\n') == NULL);
+  ++l->lines[level];
+}
+
+static eplb_options listening(listener* l, int32_t threads) {
+  eplb_options options = make_options(EPLB_STRATEGY_LPT_RESTART4);
+  options.num_threads = threads;
+  options.progress = on_progress;
+  options.user = l;
+  return options;
+}
+
+static void progress_goes_to_the_end(int32_t threads) {
+  const eplb_shape shape = make_shape(LAYERS, EXPERTS, 24, 4, 2, 8);
+  listener l = listen(0);
+  const eplb_options options = listening(&l, threads);
+  const eplb_options silent = make_options(EPLB_STRATEGY_LPT_RESTART4);
+  float loads[COUNT];
+  const eplb_input input = make_input(EPLB_TYPE_FLOAT32, loads, COUNT);
+  plan told, untold;
+  fill_loads(loads, COUNT, 1);
+  told = plan_of(&shape, &options, &input);
+  CHECK(l.calls > 0 && l.last == l.total && !l.backwards && !l.on_other_thread);
+  untold = plan_of(&shape, &silent, &input);
+  CHECK(plan_same(&told, &untold));
+  plan_free(&told), plan_free(&untold);
+}
+
+/* Cancelled at any call: the outputs and the previous plan are as before, and the next plan works. */
+static void cancelling(int32_t threads) {
+  const eplb_shape shape = make_shape(LAYERS, EXPERTS, 24, 4, 2, 8);
+  listener l = listen(0);
+  const eplb_options options = listening(&l, threads);
+  eplb_context* context = context_of(&shape, &options);
+  float first[COUNT], second[COUNT];
+  const eplb_input a = make_input(EPLB_TYPE_FLOAT32, first, COUNT);
+  const eplb_input b = make_input(EPLB_TYPE_FLOAT32, second, COUNT);
+  plan before = plan_new(&shape, EPLB_TYPE_INT32), after = plan_new(&shape, EPLB_TYPE_INT32);
+  int64_t calls, n;
+  fill_loads(first, COUNT, 1);
+  fill_loads(second, COUNT, 2);
+  CHECK_OK(eplb_submit_weights(context, &a, &check_error));
+  CHECK_OK(eplb_get_maps(context, &before.maps, &check_error));
+  calls = threads == 1 ? l.calls : 1; /* with more threads, how often the caller is told varies */
+  for (n = 1; n <= calls; ++n) {
+    l = listen(n);
+    plan_clear(&after);
+    CHECK_FAILS(EPLB_ERROR_CANCELLED, "", eplb_submit_weights(context, &b, &check_error));
+    CHECK_OK(eplb_get_maps(context, &after.maps, &check_error));
+    CHECK(plan_same(&before, &after));
+    l = listen(n);
+    plan_clear(&after);
+    CHECK_FAILS(EPLB_ERROR_CANCELLED, "",
+                eplb_rebalance_experts(&shape, &options, &b, &after.maps, NULL, &check_error));
+    CHECK(plan_unwritten(&after));
+  }
+  l = listen(0);
+  CHECK_OK(eplb_submit_weights(context, &b, &check_error));
+  CHECK_OK(eplb_get_maps(context, &after.maps, &check_error));
+  CHECK(!plan_same(&before, &after));
+  eplb_destroy(context);
+  plan_free(&before), plan_free(&after);
+}
+
+static void cancelling_the_parts(void) {
+  const eplb_shape shape = make_shape(LAYERS, EXPERTS, 24, 1, 1, 8);
+  listener l = listen(1);
+  const eplb_options options = listening(&l, 1);
+  float loads[COUNT];
+  const eplb_input input = make_input(EPLB_TYPE_FLOAT32, loads, COUNT);
+  plan p = plan_new(&shape, EPLB_TYPE_INT32);
+  int32_t packs[COUNT];
+  eplb_packing packing;
+  memset(packs, 0x55, sizeof packs);
+  fill_loads(loads, COUNT, 1);
+  CHECK(eplb_packing_init(&packing, sizeof packing) == EPLB_SUCCESS);
+  packing.num_rows = LAYERS;
+  packing.num_items = EXPERTS;
+  packing.num_packs = 4;
+  packing.pack_index = packs;
+  packing.pack_index_count = COUNT;
+  CHECK_FAILS(EPLB_ERROR_CANCELLED, "", eplb_balanced_packing(&options, &input, &packing, &check_error));
+  CHECK(packs[0] == 0x55555555 && packs[COUNT - 1] == 0x55555555);
+  l = listen(1);
+  CHECK_FAILS(EPLB_ERROR_CANCELLED, "",
+              eplb_replicate_experts(&shape, &options, &input, &p.maps, &check_error));
+  CHECK(plan_unwritten(&p));
+  plan_free(&p);
+}
+
+static void using_the_context_inside_its_callback(void) {
+  const eplb_shape shape = make_shape(LAYERS, EXPERTS, 24, 1, 1, 8);
+  listener l = listen(0);
+  const eplb_options options = listening(&l, 1);
+  eplb_context* context = context_of(&shape, &options);
+  eplb_context* other = context_of(&shape, NULL);
+  float loads[COUNT];
+  const eplb_input input = make_input(EPLB_TYPE_FLOAT32, loads, COUNT);
+  fill_loads(loads, COUNT, 1);
+  CHECK_OK(eplb_submit_weights(other, &input, &check_error));
+  l.inside = context;
+  CHECK_OK(eplb_submit_weights(context, &input, &check_error));
+  CHECK(l.calls > 0 && l.inside_status == EPLB_ERROR_INVALID_STATE);
+  l.inside = other; /* another context is free to be used */
+  CHECK_OK(eplb_submit_weights(context, &input, &check_error));
+  CHECK(l.inside_status == EPLB_SUCCESS);
+  eplb_destroy(context);
+  eplb_destroy(other);
+}
+
+static listener lines_at(int32_t level) {
+  const eplb_shape shape = make_shape(1, EXPERTS, 24, 1, 1, 8);
+  const float loads[EXPERTS] = {1};
+  const eplb_input input = make_input(EPLB_TYPE_FLOAT32, loads, EXPERTS);
+  listener l = listen(0);
+  eplb_options options = make_options(EPLB_STRATEGY_AUTO);
+  eplb_context* context;
+  options.log = on_log;
+  options.log_level = level;
+  options.user = &l;
+  context = context_of(&shape, &options);
+  CHECK_OK(eplb_submit_weights(context, &input, &check_error));
+  CHECK_OK(eplb_submit_weights(context, &input, &check_error));
+  eplb_destroy(context);
+  return l;
+}
+
+static void logging(void) {
+  const listener none = lines_at(EPLB_LOG_NONE), warning = lines_at(EPLB_LOG_WARNING);
+  const listener info = lines_at(EPLB_LOG_INFO), debug = lines_at(EPLB_LOG_DEBUG);
+  CHECK(none.lines[EPLB_LOG_WARNING] == 0 && none.lines[EPLB_LOG_INFO] == 0 && none.lines[EPLB_LOG_DEBUG] == 0);
+  CHECK(warning.lines[EPLB_LOG_INFO] == 0 && warning.lines[EPLB_LOG_DEBUG] == 0);
+  CHECK(info.lines[EPLB_LOG_INFO] > 0 && info.lines[EPLB_LOG_DEBUG] == 0);
+  CHECK(debug.lines[EPLB_LOG_INFO] == info.lines[EPLB_LOG_INFO] && debug.lines[EPLB_LOG_DEBUG] == 2);
+}
+
+int main(void) {
+  progress_goes_to_the_end(1);
+  progress_goes_to_the_end(3);
+  cancelling(1);
+  cancelling(3);
+  cancelling_the_parts();
+  using_the_context_inside_its_callback();
+  logging();
+  return check_report();
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/* CUDA asked for where there is none, and asynchronous calls on a context of the CPU. */
+#include <string.h>
+
+#include "check.h"
+#include "fixture.h"
+
+static const float loads[] = {4, 3, 2, 1};
+
+static void refuse_to_create(int32_t backend, int32_t memory, eplb_status status, const char* words) {
+  const eplb_shape shape = make_shape(1, 4, 6, 1, 1, 2);
+  const eplb_input input = make_input(EPLB_TYPE_FLOAT32, loads, 4);
+  eplb_options options = make_options(EPLB_STRATEGY_LPT);
+  eplb_context* const unwritten = (eplb_context*)&options;
+  eplb_context* context = unwritten;
+  plan p = plan_new(&shape, EPLB_TYPE_INT32);
+  options.backend = backend;
+  options.memory = memory;
+  CHECK_FAILS(status, words, eplb_create(&shape, &options, &context, &check_error));
+  CHECK_FAILS(status, words, eplb_rebalance_experts(&shape, &options, &input, &p.maps, NULL, &check_error));
+  CHECK(context == unwritten && plan_unwritten(&p));
+  plan_free(&p);
+}
+
+static void without_cuda(void) {
+  char text[64] = "?";
+  if (eplb_backend_available(EPLB_BACKEND_CUDA, NULL) == EPLB_SUCCESS) return;
+  CHECK_FAILS(EPLB_ERROR_UNAVAILABLE, "CUDA", eplb_backend_available(EPLB_BACKEND_CUDA, &check_error));
+  CHECK(eplb_device_count(EPLB_BACKEND_CUDA) == 0);
+  CHECK_FAILS(EPLB_ERROR_UNAVAILABLE, "CUDA",
+              eplb_device_describe(EPLB_BACKEND_CUDA, 0, text, sizeof text, &check_error));
+  CHECK(text[0] == '?');
+  refuse_to_create(EPLB_BACKEND_CUDA, EPLB_MEMORY_HOST, EPLB_ERROR_UNAVAILABLE, "CUDA");
+  refuse_to_create(EPLB_BACKEND_CUDA, EPLB_MEMORY_CUDA, EPLB_ERROR_UNAVAILABLE, "CUDA");
+  refuse_to_create(EPLB_BACKEND_AUTO, EPLB_MEMORY_CUDA, EPLB_ERROR_UNAVAILABLE, "CUDA");
+}
+
+static void cuda_memory_on_the_cpu(void) {
+  const eplb_shape shape = make_shape(1, 4, 6, 1, 1, 2);
+  eplb_input input = make_input(EPLB_TYPE_FLOAT32, loads, 4);
+  eplb_context* context = context_of(&shape, NULL);
+  plan p = plan_new(&shape, EPLB_TYPE_INT32);
+  refuse_to_create(EPLB_BACKEND_CPU, EPLB_MEMORY_CUDA, EPLB_ERROR_INVALID_ARGUMENT, "cpu|cuda");
+  CHECK_OK(eplb_submit_weights(context, &input, &check_error));
+  input.memory = EPLB_MEMORY_CUDA;
+  CHECK_FAILS(EPLB_ERROR_INVALID_ARGUMENT, "input.memory|cuda|host",
+              eplb_submit_weights(context, &input, &check_error));
+  p.maps.memory = EPLB_MEMORY_CUDA;
+  CHECK_FAILS(EPLB_ERROR_INVALID_ARGUMENT, "maps.memory|cuda|host",
+              eplb_get_maps(context, &p.maps, &check_error));
+  CHECK(plan_unwritten(&p));
+  eplb_destroy(context);
+  plan_free(&p);
+}
+
+static void asynchronous_calls_on_the_cpu(void) {
+  const eplb_shape shape = make_shape(1, 4, 6, 1, 1, 2);
+  const eplb_input input = make_input(EPLB_TYPE_FLOAT32, loads, 4);
+  eplb_context* context = context_of(&shape, NULL);
+  plan p = plan_new(&shape, EPLB_TYPE_INT32);
+  CHECK_FAILS(EPLB_ERROR_INVALID_STATE, "cpu",
+              eplb_submit_weights_async(context, &input, NULL, &check_error));
+  CHECK_OK(eplb_submit_weights(context, &input, &check_error));
+  CHECK_FAILS(EPLB_ERROR_INVALID_STATE, "cpu", eplb_get_maps_async(context, &p.maps, NULL, &check_error));
+  CHECK_FAILS(EPLB_ERROR_INVALID_STATE, "cpu", eplb_poll(context, &check_error));
+  CHECK(plan_unwritten(&p));
+  CHECK_FAILS(EPLB_ERROR_INVALID_ARGUMENT, "context",
+              eplb_submit_weights_async(NULL, &input, NULL, &check_error));
+  CHECK_FAILS(EPLB_ERROR_INVALID_ARGUMENT, "context", eplb_get_maps_async(NULL, &p.maps, NULL, &check_error));
+  CHECK_FAILS(EPLB_ERROR_INVALID_ARGUMENT, "context", eplb_poll(NULL, &check_error));
+  eplb_destroy(context);
+  plan_free(&p);
+}
+
+int main(void) {
+  without_cuda();
+  cuda_memory_on_the_cpu();
+  asynchronous_calls_on_the_cpu();
+  return check_report();
+}

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: MIT
+// What the tool reads: every kind of file gives the same plan, and what is wrong is named.
+#include <cmath>
+
+#include "tool.h"
+
+namespace {
+
+const Arguments four_on_two = {"--slots", "4", "--gpus", "2"};
+
+Arguments plan_arguments(const std::string& file, const Arguments& rest = four_on_two) {
+  Arguments arguments = {"plan", file};
+  arguments.insert(arguments.end(), rest.begin(), rest.end());
+  return arguments;
+}
+
+class Input : public ToolTest {
+ protected:
+  Json maps_of(const std::string& file, const std::string& input = "") {
+    Json plan = run_json(plan_arguments(file), input);
+    plan.erase("stats");
+    return plan;
+  }
+};
+
+TEST_F(Input, EveryKindOfFileGivesTheSamePlan) {
+  const Json expected = maps_of("-", "[[5,1,9],[0,4,4]]");
+  EXPECT_EQ(expected["shape"]["layers"], 2);
+  EXPECT_EQ(expected["shape"]["experts"], 3);
+
+  const std::vector<std::int64_t> values = {5, 1, 9, 0, 4, 4};
+  const std::string int64 = bytes(values);
+  write("v1.npy", Npy{.shape = "(2, 3)", .data = int64}.text());
+  write("v2.npy", Npy{.shape = "(2, 3)", .data = int64, .version = 2}.text());
+  write("v3.npy", Npy{.shape = "(1, 2, 3)", .data = int64, .version = 3}.text());
+  write("int32.npy",
+        Npy{.descr = "<i4", .shape = "(2,3)", .data = bytes<std::int32_t>({5, 1, 9, 0, 4, 4})}.text());
+  write("float32.npy",
+        Npy{.descr = "<f4", .shape = "(2, 3)", .data = bytes<float>({5, 1, 9, 0, 4, 4})}.text());
+  write("float64.npy",
+        Npy{.descr = "<f8", .shape = "(2, 3)", .data = bytes<double>({5, 1, 9, 0, 4, 4})}.text());
+  write("lists.json", "[[5, 1, 9], [0, 4.0, 4]]");
+  write("samples.json", "[[[5, 1, 9], [0, 4, 4]]]");
+  write("sglang.json",
+        R"({"rank": 0, "other": [[null, {"a": []}]], "logical_count": [[5, 1, 9], [0, 4, 4]]})");
+  write("rows.csv", "5,1,9\n0,4,4\n");
+  write("spaced.csv", "\r\n 5 , 1,9\r\n0,4,4.0");
+  write("places.csv", "sample,layer,expert0,expert1,expert2\n0,0,5,1,9\n0,1,0,4,4\n");
+  for (const char* file :
+       {"v1.npy", "v2.npy", "v3.npy", "int32.npy", "float32.npy", "float64.npy", "lists.json", "samples.json",
+        "sglang.json", "rows.csv", "spaced.csv", "places.csv"})
+    EXPECT_EQ(maps_of(file), expected) << file;
+}
+
+TEST_F(Input, SamplesAreAddedUp) {
+  const Json expected = maps_of("-", "[[5,1,9],[0,4,4]]");
+  write("loads.npy",
+        Npy{.shape = "(2, 2, 3)", .data = bytes<std::int64_t>({2, 1, 4, 0, 0, 4, 3, 0, 5, 0, 4, 0})}.text());
+  write("loads.json", "[[[2,1,4],[0,0,4]],[[3,0,5],[0,4,0]]]");
+  write("loads.csv", "sample,layer\n0,0,2,1,4\n0,1,0,0,4\n1,0,3,0,5\n1,1,0,4,0\n");
+  for (const char* file : {"loads.npy", "loads.json", "loads.csv"})
+    EXPECT_EQ(maps_of(file), expected) << file;
+}
+
+TEST_F(Input, DenseLayersOfSglangAreEmptyLayers) {
+  const Json plan = run_json(plan_arguments("-"), R"({"logical_count": [[0,0,0],[0,0,0],[5,1,9]]})");
+  EXPECT_EQ(plan["stats"]["empty_layers"], 2);
+  EXPECT_EQ(plan["physical_to_logical"].size(), 3u);
+  const Json alone = run_json(plan_arguments("-"), "[[5,1,9]]");
+  EXPECT_EQ(plan["physical_to_logical"][2], alone["physical_to_logical"][0]);
+  EXPECT_EQ(plan["stats"]["balancedness"], alone["stats"]["balancedness"]);
+}
+
+TEST_F(Input, IntegersAreNotRoundedToDoubles) {
+  // As float64 these two would be the same, and expert 0 would get the replica.
+  const Json plan =
+      run_json({"plan", "-", "--slots", "3", "--gpus", "1"}, "[[4611686293305294847,4611686293305294849]]");
+  EXPECT_EQ(plan["replica_count"][0], Json({1, 2}));
+}
+
+struct Bad {
+  const char* input;
+  std::vector<std::string> words;
+};
+
+TEST_F(Input, BadJsonIsNamed) {
+  const Bad bads[] = {
+      {"[[1,2],[3]]", {"layer 1", "1 expert", "2"}},
+      {"[[[1,2]],[[1,2],[1,2]]]", {"sample 1", "2 layers", "1"}},
+      {"[[1,2],[3,null]]", {"layer 1", "expert 1", "null"}},
+      {"[[1,\"many\"]]", {"layer 0", "expert 1", "a string"}},
+      {"[[[1,2]],[[true,1]]]", {"sample 1", "layer 0", "expert 0", "true"}},
+      {"[[1,{\"a\":1}]]", {"layer 0", "expert 1", "an object"}},
+      {"[[1,2],3]", {"layer 1", "3", "not a list"}},
+      {"[[1,2],null]", {"layer 1", "null", "not a list"}},
+      {"[[1,[2]]]", {"layer 0", "expert 1", "a list"}},
+      {"[[[[1]]]]", {"a list, not a number"}},
+      {"[1,2]", {"1 dimension"}},
+      {"[]", {"dimension"}},
+      {"[[]]", {"0 experts"}},
+      {"5", {"0 dimensions"}},
+      {"null", {"logical_count"}},
+      {"{\"loads\":[[1,2]]}", {"logical_count"}},
+      {"{\"logical_count\":[[1,2]],\"logical_count\":[[1,2]]}", {"logical_count", "twice"}},
+      {"", {"not JSON"}},
+      {"[[1,2]", {"not JSON", "line 1"}},
+      {"[[1,\n NaN]]", {"not JSON", "line 2"}},
+      {"[[1,1e999]]", {"not JSON", "1e999"}},
+      {"[[1,-2]]", {"layer 0", "expert 1", "-2"}},
+      {"[[1,1e300]]", {"layer 0", "expert 1", "1e+300"}},
+  };
+  for (const Bad& bad : bads) {
+    SCOPED_TRACE(bad.input);
+    std::vector<std::string> words = bad.words;
+    words.push_back("stdin: ");
+    expect_error(1, words, plan_arguments("-"), bad.input);
+  }
+}
+
+TEST_F(Input, DeepJsonIsRefusedQuietly) {
+  constexpr std::size_t depth = 3'000'000;
+  expect_error(1, {"a list, not a number"}, plan_arguments("-"), std::string(depth, '['));
+  std::string objects;
+  for (std::size_t i = 0; i < depth / 10; ++i) objects += "{\"a\":";
+  expect_error(1, {"not JSON"}, plan_arguments("-"), objects);
+}
+
+TEST_F(Input, BadNpyIsNamed) {
+  const std::string data = bytes<std::int64_t>({1, 2, 3, 4, 5, 6});
+  const std::pair<Npy, std::vector<std::string>> bads[] = {
+      {{.shape = "(2, 3)", .data = data, .fortran_order = "True"}, {"Fortran order"}},
+      {{.descr = ">i8", .shape = "(2, 3)", .data = data}, {"'>i8'"}},
+      {{.descr = "<u4", .shape = "(2, 6)", .data = data}, {"'<u4'"}},
+      {{.shape = "(2, 3)", .data = data, .version = 4}, {"version 4"}},
+      {{.shape = "(2, 3)", .data = data.substr(1)}, {"47 bytes", "48"}},
+      {{.shape = "(2, 3)", .data = data + "x"}, {"49 bytes", "48"}},
+      {{.shape = "(2, 300)", .data = data}, {"48 bytes", "4800"}},
+      {{.shape = "(1000000000, 1000000000)", .data = data}, {"48 bytes"}},
+      {{.shape = "(4294967296, 4294967296)", .data = data}, {"48 bytes"}},
+      {{.shape = "(2305843009213693953, 8)", .data = data}, {"48 bytes"}},
+      {{.shape = "(99999999999999999999999, 8)", .data = data}, {"header"}},
+      {{.shape = "(6,)", .data = data}, {"1 dimension"}},
+      {{.shape = "(1, 1, 2, 3)", .data = data}, {"4 dimensions"}},
+      {{.shape = "(0, 3)", .data = ""}, {"0 layers"}},
+      {{.shape = "(2, 3", .data = data}, {"header"}},
+      {{.shape = "[2, 3]", .data = data}, {"header"}},
+      {{.shape = "(2, 3)", .data = data, .fortran_order = "Maybe"}, {"header"}},
+      {{.descr = "<f4", .shape = "(1, 2)", .data = bytes<float>({1, NAN})}, {"layer 0", "expert 1", "nan"}},
+      {{.descr = "<f8", .shape = "(1, 2)", .data = bytes<double>({HUGE_VAL, 1})},
+       {"layer 0", "expert 0", "inf"}},
+      {{.descr = "<i4", .shape = "(2, 1)", .data = bytes<std::int32_t>({1, -7})},
+       {"layer 1", "expert 0", "-7"}},
+  };
+  for (const auto& [npy, words_of_file] : bads) {
+    SCOPED_TRACE(npy.descr + " " + npy.shape);
+    write("bad.npy", npy.text());
+    std::vector<std::string> words = words_of_file;
+    words.push_back("bad.npy: ");
+    expect_error(1, words, plan_arguments("bad.npy"));
+  }
+  const std::string whole = Npy{.shape = "(2, 3)", .data = data}.text();
+  for (const std::size_t size : {0, 5, 9, 11, 40}) {
+    write("bad.npy", whole.substr(0, size));
+    expect_error(1, {"bad.npy: "}, plan_arguments("bad.npy"));
+  }
+}
+
+TEST_F(Input, BadCsvIsNamed) {
+  const Bad bads[] = {
+      {"1,2\n3,x\n", {"line 2", "expert 1", "'x'"}},
+      {"1,,2\n", {"line 1", "expert 1", "''"}},
+      {"1,2\n\n3\n", {"line 3", "1 expert", "2"}},
+      {"1,2\n3,nan\n", {"layer 1", "expert 1", "nan"}},
+      {"1,2\n3,-4\n", {"layer 1", "expert 1", "-4"}},
+      {"layer,load\n1,2\n", {"line 1", "'layer'"}},
+      {"", {"no loads"}},
+      {"sample,layer,e0\n", {"no loads"}},
+      {"sample,layer,e0\n0,0,1\n0,2,1\n", {"line 3", "'2'", "layer 1"}},
+      {"sample,layer,e0\n0,0,1\n1,0,1\n1,1,1\n", {"line 4", "'1'", "sample 2"}},
+      {"sample,layer,e0\n0,0,1\n0,1,1\n1,0,1\n", {"layer 1", "sample 1"}},
+      {"sample,layer,e0\n0\n", {"line 2", "layer 0"}},
+  };
+  for (const Bad& bad : bads) {
+    SCOPED_TRACE(bad.input);
+    write("bad.csv", bad.input);
+    std::vector<std::string> words = bad.words;
+    words.push_back("bad.csv: ");
+    expect_error(1, words, plan_arguments("bad.csv"));
+  }
+}
+
+TEST_F(Input, FilesThatCannotBeReadAreNamed) {
+  expect_error(1, {"none.npy: No such file"}, plan_arguments("none.npy"));
+  std::filesystem::create_directory(directory / "folder.json");
+  expect_error(1, {"folder.json: Is a directory"}, plan_arguments("folder.json"));
+  write("loads.txt", "[[1,2]]");
+  expect_error(1, {"loads.txt: ", ".npy", ".json", ".csv"}, plan_arguments("loads.txt"));
+}
+
+TEST_F(Input, ImpossibleShapesAreNamed) {
+  const std::pair<Arguments, std::vector<std::string>> bads[] = {
+      {{"--slots", "2", "--gpus", "2"}, {"2", "3"}},
+      {{"--slots", "5", "--gpus", "2"}, {"5", "2"}},
+      {{"--slots", "4", "--gpus", "0"}, {"0"}},
+      {{"--slots", "-4", "--gpus", "2"}, {"-4"}},
+      {{"--slots", "4", "--gpus", "2", "--nodes", "2", "--groups", "2", "--policy", "hierarchical"},
+       {"3", "2"}},
+      {{"--slots", "4", "--gpus", "2", "--threads", "-1"}, {"-1"}},
+  };
+  for (const auto& [arguments, words] : bads)
+    expect_error(1, words, plan_arguments("-", arguments), "[[1,2,3]]");
+}
+
+TEST_F(Input, WrongUsageIsNamed) {
+  const std::pair<Arguments, std::vector<std::string>> bads[] = {
+      {{}, {"subcommand"}},
+      {{"plot"}, {}},
+      {{"plan"}, {"file"}},
+      {{"plan", "-", "--gpus", "2"}, {"--slots"}},
+      {{"plan", "-", "--slots", "four", "--gpus", "2"}, {"--slots", "four"}},
+      {{"plan", "-", "--slots", "4", "--gpus", "2", "--colour"}, {"--colour"}},
+      {{"plan", "-", "--slots", "4", "--gpus", "2", "--strategy", "best"},
+       {"--strategy", "best", "auto", "lpt-swap-any"}},
+      {{"plan", "-", "--slots", "4", "--gpus", "2", "--policy", "none"}, {"--policy", "hierarchical"}},
+      {{"plan", "-", "--slots", "4", "--gpus", "2", "--backend", "tpu"}, {"--backend", "cuda"}},
+      {{"plan", "-", "--slots", "4", "--gpus", "2", "--format", "xml"}, {"--format", "sglang"}},
+      {{"plan", "-", "--slots", "4", "--gpus", "2", "--repeat", "0"}, {"--repeat"}},
+      {{"plan", "-", "--slots", "4", "--gpus", "2", "--max-swaps", "0"}, {"--max-swaps"}},
+      {{"compare", "-", "--slots", "4", "--gpus", "2", "--strategy", "best"}, {"--strategy", "best", "lpt"}},
+      {{"generate"}, {"--shape"}},
+      {{"generate", "--shape", "58by256", "--kind", "real"}, {"--shape", "58by256"}},
+      {{"generate", "--shape", "0x4", "--kind", "real"}, {"--shape", "0x4"}},
+      {{"generate", "--shape", "4x16", "--kind", "normal"}, {"--kind", "normal"}},
+      {{"generate", "--shape", "4x16", "--kind", "real:often"}, {"--kind", "often"}},
+      {{"generate", "--shape", "4x16", "--kind", "adv:evil"}, {"--kind", "evil"}},
+      {{"generate", "--shape", "4x16", "--kind", "zipf:-1"}, {"--kind", "-1"}},
+      {{"generate", "--shape", "4x16", "--kind", "real", "--topk", "17"}, {"--topk", "17", "16"}},
+      {{"generate", "--shape", "4x16", "--kind", "real", "--groups", "3"}, {"--groups", "16", "3"}},
+  };
+  for (const auto& [arguments, words] : bads) {
+    SCOPED_TRACE(testing::PrintToString(arguments));
+    expect_error(2, words, arguments, "[[1,2,3]]");
+  }
+}
+
+TEST_F(Input, AnUnavailableBackendIsAnError) {
+  const Json info = run_json({"info"});
+  for (const Json& backend : info["backends"])
+    if (!backend["available"].get<bool>())
+      expect_error(1, {backend["reason"]},
+                   {"plan", "-", "--slots", "4", "--gpus", "2", "--backend", backend["name"]}, "[[1,2,3]]");
+}
+
+}  // namespace

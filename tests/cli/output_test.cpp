@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: MIT
+// The files the tool writes, and reads again.
+#include <sstream>
+
+#include "tool.h"
+
+namespace {
+
+class Score : public ToolTest {
+ protected:
+  Score() {
+    write("loads.json", "[[5,1,9,2],[3,3,0,8]]");
+    plan = run_json({"plan", "loads.json", "--slots", "6", "--gpus", "2"});
+    stats = plan["stats"];
+    stats.erase("plan_ms");
+  }
+
+  void write_plan(const Json& changed) { write("plan.json", changed.dump()); }
+  Arguments score_arguments(const std::string& file = "plan.json") {
+    return {"score", "loads.json", "--plan", file};
+  }
+
+  Json plan, stats;
+};
+
+TEST_F(Score, OfAPlanIsItsStatsInEachFormat) {
+  const std::pair<const char*, const char*> files[] = {
+      {"json", "plan.json"}, {"sglang", "sglang.json"}, {"tensorrt-llm", "config.yaml"}};
+  for (const auto& [format, file] : files) {
+    SCOPED_TRACE(format);
+    const Outcome outcome =
+        run({"plan", "loads.json", "--slots", "6", "--gpus", "2", "--format", format, "--output", file});
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    EXPECT_EQ(outcome.out, "");
+    EXPECT_EQ(run_json({"score", "loads.json", "--plan", file, "--gpus", "2"}), Json({{"stats", stats}}));
+  }
+  EXPECT_EQ(run_json(score_arguments())["stats"], stats);  // this format says how many gpus there are
+  expect_error(2, {"--gpus", "sglang.json"}, score_arguments("sglang.json"));
+  expect_error(2, {"--gpus", "config.yaml"}, score_arguments("config.yaml"));
+}
+
+TEST_F(Score, ReadsThePlanFromStdin) {
+  EXPECT_EQ(run_json(score_arguments("-"), plan.dump())["stats"], stats);
+}
+
+TEST_F(Score, JudgesUnderAnotherLoad) {
+  write_plan(plan);
+  const Json other = run_json({"score", "-", "--plan", "plan.json"}, "[[0,0,0,0],[1,1,1,1]]");
+  EXPECT_EQ(other["stats"]["empty_layers"], 1);
+  EXPECT_LT(other["stats"]["balancedness"], 1);
+  EXPECT_NE(run({"score", "-", "--plan", "plan.json", "--format", "table"}, "[[1,1,1,1],[1,1,1,1]]")
+                .out.find("in order"),
+            std::string::npos);
+}
+
+TEST_F(Score, SglangFormatIsWhatSglangLoads) {
+  run({"plan", "loads.json", "--slots", "6", "--gpus", "2", "--format", "sglang", "--first-layer", "2",
+       "--output", "s.json"});
+  // SGLang passes every key on as an argument, so there must be no other; and it has a row for each layer.
+  const Json written = Json::parse(read("s.json"));
+  EXPECT_EQ(written.size(), 1u);
+  const Json& rows = written["physical_to_logical_map"];
+  ASSERT_EQ(rows.size(), 4u);
+  EXPECT_EQ(rows[0], Json({0, 1, 2, 3, 0, 1}));
+  EXPECT_EQ(rows[1], rows[0]);
+  EXPECT_EQ(rows[2], plan["physical_to_logical"][0]);
+  EXPECT_EQ(rows[3], plan["physical_to_logical"][1]);
+  EXPECT_EQ(
+      run_json({"score", "loads.json", "--plan", "s.json", "--gpus", "2", "--first-layer", "2"})["stats"],
+      stats);
+  expect_error(1, {"s.json: ", "4 layers", "loads.json", "2"},
+               {"score", "loads.json", "--plan", "s.json", "--gpus", "2"});
+  expect_error(1, {"s.json: ", "4"},
+               {"score", "loads.json", "--plan", "s.json", "--gpus", "2", "--first-layer", "4"});
+}
+
+TEST_F(Score, TensorrtLlmFormatHasIntegerLayers) {
+  const Outcome outcome = run({"plan", "loads.json", "--slots", "6", "--gpus", "2", "--format",
+                               "tensorrt-llm", "--first-layer", "3"});
+  std::ostringstream expected;
+  expected << "num_slots: 6\ninitial_global_assignments:\n";
+  for (std::size_t layer = 0; layer < 2; ++layer) {
+    expected << "  " << 3 + layer << ": ";
+    for (std::size_t slot = 0; slot < 6; ++slot)
+      expected << (slot ? ", " : "[") << plan["physical_to_logical"][layer][slot];
+    expected << "]\n";
+  }
+  expected << "layer_updates_per_iter: 0\n";
+  EXPECT_EQ(outcome.out, expected.str());
+}
+
+TEST_F(Score, ReadsWhatAYamlLibraryWouldWrite) {
+  const Json& rows = plan["physical_to_logical"];
+  std::string wrapped = rows[1].dump();
+  wrapped.replace(wrapped.find(','), 1, ",\n      ");
+  write("config.yaml", "initial_global_assignments:\n  1: " + rows[0].dump() + "\n  12: " + wrapped +
+                           "\nlayer_updates_per_iter: 0\nnum_slots: 6\n");
+  EXPECT_EQ(run_json({"score", "loads.json", "--plan", "config.yaml", "--gpus", "2"})["stats"], stats);
+}
+
+TEST_F(Score, BadPlansAreNamed) {
+  Json bad = plan;
+  bad["physical_to_logical"][1][3] = 4;
+  write_plan(bad);
+  expect_error(1, {"plan.json: ", "layer 1", "slot 3", "4"}, score_arguments());
+
+  bad = plan;
+  bad["physical_to_logical"][0][2] = 1.5;
+  write_plan(bad);
+  expect_error(1, {"plan.json: ", "layer 0", "element 2", "1.5"}, score_arguments());
+
+  bad = plan;
+  bad["physical_to_logical"][1] = {0, 0, 0, 1, 1, 3};
+  bad.erase("replica_rank");
+  bad.erase("replica_count");
+  bad.erase("logical_to_physical");
+  write_plan(bad);
+  expect_error(1, {"plan.json: ", "layer 1", "expert 2"}, score_arguments());
+
+  bad = plan;
+  bad["replica_count"][1][0] = 6;
+  write_plan(bad);
+  expect_error(1, {"plan.json: ", "layer 1", "expert 0", "6"}, score_arguments());
+
+  bad = plan;
+  bad["replica_rank"].erase(1);
+  write_plan(bad);
+  expect_error(1, {"plan.json: ", "replica_rank"}, score_arguments());
+
+  bad = plan;
+  bad["physical_to_logical"][1].erase(0);
+  write_plan(bad);
+  expect_error(1, {"plan.json: ", "layer 1", "5 slots", "6"}, score_arguments());
+
+  write_plan(plan);
+  expect_error(1, {"plan.json: ", "4 experts", "stdin", "3"}, {"score", "-", "--plan", "plan.json"},
+               "[[1,2,3],[1,2,3]]");
+  expect_error(1, {"plan.json: ", "2 layers", "stdin", "1"}, {"score", "-", "--plan", "plan.json"},
+               "[[1,2,3,4]]");
+
+  write("other.json", R"({"placement": [[0, 1]]})");
+  expect_error(1, {"other.json: ", "physical_to_logical"}, score_arguments("other.json"));
+  const std::pair<const char*, std::vector<std::string>> yamls[] = {
+      {"initial_global_assignments:\n", {"initial_global_assignments"}},
+      {"initial_global_assignments:\n  3: [0, 1\n", {"']'"}},
+      {"initial_global_assignments:\n  3: [0, x]\n", {"layer 3", "slot 1"}},
+      {"initial_global_assignments:\n  3: [0, 1]\n  4: [0]\n", {"layer 4", "1 slot", "2"}},
+      {"initial_global_assignments:\n  3: [0, 1]\n  3: [0, 1]\n", {"layer 3"}},
+      {"initial_global_assignments:\n  3: 5\n", {"'['"}},
+  };
+  for (const auto& [yaml, words_of_file] : yamls) {
+    SCOPED_TRACE(yaml);
+    write("bad.yaml", yaml);
+    std::vector<std::string> words = words_of_file;
+    words.push_back("bad.yaml: ");
+    expect_error(1, words, {"score", "loads.json", "--plan", "bad.yaml", "--gpus", "2"});
+  }
+}
+
+class OutputFile : public ToolTest {
+ protected:
+  std::size_t files() const {
+    const auto all = std::filesystem::directory_iterator(directory);
+    return static_cast<std::size_t>(std::distance(begin(all), end(all)));
+  }
+  Arguments plan_to(const std::string& file) {
+    return {"plan", "-", "--slots", "4", "--gpus", "2", "--output", file};
+  }
+};
+
+TEST_F(OutputFile, IsCompleteOrAbsent) {
+  expect_error(1, {"layer 0"}, plan_to("plan.json"), "[[1,-1]]");
+  EXPECT_EQ(files(), 0u);
+
+  write("plan.json", "as before");
+  expect_error(1, {"layer 0"}, plan_to("plan.json"), "[[1,-1]]");
+  EXPECT_EQ(read("plan.json"), "as before");
+
+  const Outcome outcome = run(plan_to("plan.json"), "[[1,2]]");
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_EQ(outcome.out, "");
+  EXPECT_EQ(Json::parse(read("plan.json"))["shape"]["slots"], 4);
+  EXPECT_EQ(files(), 1u);
+}
+
+TEST_F(OutputFile, ThatCannotBeWrittenIsNamed) {
+  expect_error(1, {"none/plan.json: No such file"}, plan_to("none/plan.json"), "[[1,2]]");
+  expect_error(1, {"/dev/full: No space"}, plan_to("/dev/full"), "[[1,2]]");
+  std::filesystem::create_directory(directory / "folder");
+  expect_error(1, {"folder: Is a directory"}, plan_to("folder"), "[[1,2]]");
+}
+
+TEST_F(OutputFile, LeavesLinksAndDevicesAsTheyAre) {
+  write("target.json", "");
+  std::filesystem::permissions(directory / "target.json",
+                               std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+  std::filesystem::create_symlink("target.json", directory / "link.json");
+  EXPECT_EQ(run(plan_to("link.json"), "[[1,2]]").status, 0);
+  EXPECT_TRUE(std::filesystem::is_symlink(directory / "link.json"));
+  EXPECT_NE(read("target.json"), "");
+  EXPECT_EQ(std::filesystem::status(directory / "target.json").permissions(),
+            std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+  EXPECT_EQ(run(plan_to("/dev/null"), "[[1,2]]").status, 0);
+  EXPECT_TRUE(std::filesystem::is_character_file("/dev/null"));
+}
+
+}  // namespace

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: MIT
+// The building blocks by themselves: random numbers, keys, and what a thread group promises.
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+
+#include <numeric>
+
+#include "core/keys.h"
+#include "core/loads.h"
+#include "core/random.h"
+#include "core/score.h"
+#include "core/serial_group.h"
+#include "support/emulated_group.h"
+
+namespace eplb {
+namespace {
+
+/// The generator's published known answers.
+TEST(Philox, KnownAnswers) {
+  struct answer {
+    philox_block counter;
+    std::uint64_t key;
+    philox_block want;
+  };
+  const answer answers[] = {
+      {{0, 0, 0, 0}, 0, {0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}},
+      {{~0u, ~0u, ~0u, ~0u}, ~0ull, {0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}},
+      {{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344},
+       0x299f31d0a4093822,
+       {0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}}};
+  for (const answer& answer : answers) {
+    const philox_block got = philox4x32(answer.counter, answer.key);
+    EXPECT_EQ(got.a, answer.want.a);
+    EXPECT_EQ(got.b, answer.want.b);
+    EXPECT_EQ(got.c, answer.want.c);
+    EXPECT_EQ(got.d, answer.want.d);
+  }
+}
+
+TEST(Philox, UniformIsAMultipleOfTwoToTheMinus24BelowOne) {
+  double sum = 0;
+  for (std::uint32_t i = 0; i < 10000; ++i) {
+    const float u = uniform(7, 1, 2, 3, i);
+    ASSERT_GE(u, 0);
+    ASSERT_LT(u, 1);
+    ASSERT_EQ(u * 0x1p24f, std::floor(u * 0x1p24f));
+    sum += static_cast<double>(u);
+  }
+  EXPECT_NEAR(sum / 10000, 0.5, 0.02);
+}
+
+RC_GTEST_PROP(Keys, OrderAsLoadThenIndex, ()) {
+  const auto load = rc::gen::map(rc::gen::inRange(0, 50), [](int x) { return static_cast<float>(x) * 0.37f; });
+  const float a = *load, b = *load;
+  const auto i = *rc::gen::inRange(0u, 9u), j = *rc::gen::inRange(0u, 9u);
+  RC_ASSERT((lightest_key(a, i) < lightest_key(b, j)) == (a < b || (a == b && i < j)));
+  RC_ASSERT((heaviest_key(a, i) < heaviest_key(b, j)) == (a > b || (a == b && i < j)));
+  RC_ASSERT(lightest_key_load(lightest_key(a, i)) == a);
+  RC_ASSERT(heaviest_key_load(heaviest_key(a, i)) == a);
+  RC_ASSERT(key_index(heaviest_key(a, i)) == i);
+}
+
+/// Different keys, with many equal leading bits and some far apart.
+std::vector<std::uint64_t> some_keys(int n) {
+  const int spread = *rc::gen::inRange(1, 64);
+  std::vector<std::uint64_t> keys;
+  for (int i = 0; i < n; ++i)
+    keys.push_back((*rc::gen::arbitrary<std::uint64_t>() >> spread) << 16 | static_cast<std::uint64_t>(i));
+  return keys;
+}
+
+RC_GTEST_PROP(SerialGroup, Sorts, ()) {
+  std::vector<std::uint64_t> keys = some_keys(*rc::gen::inRange(1, 700)), want = keys, spare(keys.size());
+  std::sort(want.begin(), want.end());
+  serial_group group;
+  group.sort(keys.data(), spare.data(), static_cast<int>(keys.size()));
+  RC_ASSERT(keys == want);
+}
+
+template <class Group>
+std::vector<std::uint64_t> leaders(Group& group, std::vector<std::uint64_t>& memory,
+                                   const std::vector<std::uint64_t>& keys,
+                                   const std::vector<std::pair<int, std::uint64_t>>& changes) {
+  std::vector<std::uint64_t> out;
+  group.narrow([&]<class Lanes>(Lanes& lanes) {
+    typename Lanes::tournament t(lanes, memory.data(), static_cast<int>(keys.size()),
+                                 [&](int i) { return keys[static_cast<std::size_t>(i)]; });
+    for (const auto& [i, key] : changes) {
+      const std::uint64_t leader = t.leader();
+      if (lanes.thread_rank() == 0) out.push_back(leader);
+      if (i % lanes.size() == lanes.thread_rank()) t.replace(i, key);
+    }
+  });
+  return out;
+}
+
+RC_GTEST_PROP(Tournament, LeadsWithTheLeastKey, ()) {
+  const int n = *rc::gen::inRange(1, 100);
+  std::vector<std::uint64_t> keys = some_keys(n), current = keys, want;
+  const auto change = rc::gen::pair(rc::gen::inRange(0, n), rc::gen::arbitrary<std::uint64_t>());
+  const auto changes = *rc::gen::container<std::vector<std::pair<int, std::uint64_t>>>(change);
+  for (const auto& [i, key] : changes) {
+    want.push_back(*std::min_element(current.begin(), current.end()));
+    current[static_cast<std::size_t>(i)] = key;
+  }
+  serial_group serial;
+  std::vector<std::uint64_t> memory(serial_group::tournament::words(n));
+  RC_ASSERT(leaders(serial, memory, keys, changes) == want);
+}
+
+TEST(EmulatedGroup, KeepsTheGroupsPromises) {
+  for (const int size : {1, 2, 3, 5, 32, 40}) {
+    std::vector<std::uint64_t> keys(100), spare(100), memory(100), rounds(static_cast<std::size_t>(size));
+    for (std::size_t i = 0; i < keys.size(); ++i) keys[i] = i * 7919 % 100;
+    emulated_group::run(size, [&](emulated_group& group) {
+      for (std::uint64_t round = 0; round < 20; ++round) {
+        const auto rank = static_cast<std::uint64_t>(group.thread_rank());
+        const std::uint64_t least = group.min((rank + round) % static_cast<std::uint64_t>(size) + round);
+        if (least == round) ++rounds[rank];
+      }
+      group.sort(keys.data(), spare.data(), 100);
+      const std::vector<std::uint64_t> lead = leaders(group, memory, keys, {{0, 1000}, {1, 1000}, {5, 0}});
+      if (group.thread_rank() == 0) {
+        EXPECT_EQ(lead, (std::vector<std::uint64_t>{0, 1, 2}));
+      }
+    });
+    EXPECT_TRUE(std::is_sorted(keys.begin(), keys.end())) << size;
+    EXPECT_EQ(std::count(rounds.begin(), rounds.end(), 20u), size);
+  }
+}
+
+TEST(Loads, AreFiniteAndNotNegative) {
+  const float infinity = std::numeric_limits<float>::infinity();
+  for (const float bad : {std::nanf(""), -std::nanf(""), infinity, -infinity, -1.0f, -1e-45f}) EXPECT_FALSE(is_load(bad));
+  for (const double bad : {1e39, -1e-300, -0x1p-1074}) EXPECT_FALSE(is_load(bad));
+  EXPECT_FALSE(is_load(std::int64_t{-1}));
+  EXPECT_FALSE(is_load(std::int32_t{-1}));
+  EXPECT_TRUE(is_load(std::numeric_limits<std::int64_t>::max()));
+  EXPECT_TRUE(is_load(FLT_MAX));
+  EXPECT_EQ(float_bits(to_load(-0.0f)), 0u);
+  EXPECT_EQ(to_load(std::int64_t{16777217}), 16777216.0f);  // to nearest, even on ties
+  EXPECT_EQ(to_load(std::int64_t{16777219}), 16777220.0f);
+}
+
+TEST(Loads, TotalIsCheckedInOrder) {
+  serial_group group;
+  std::vector<float> load(100, FLT_MAX / 50);
+  EXPECT_FALSE(total_is_finite(group, load.data(), 100));
+  EXPECT_TRUE(total_is_finite(group, load.data(), 49));
+  EXPECT_TRUE(total_is_finite(group, load.data(), 1));
+}
+
+TEST(Score, FirstGpusHaveOneSlotMore) {
+  const int want[] = {0, 3, 6, 8, 10};
+  for (int gpu = 0; gpu <= 4; ++gpu) EXPECT_EQ(first_slot(10, 4, gpu), want[gpu]);
+  EXPECT_EQ(first_slot(3, 5, 2), 2);
+  EXPECT_EQ(first_slot(3, 5, 4), 3);
+}
+
+}  // namespace
+}  // namespace eplb

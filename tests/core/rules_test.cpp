@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: MIT
+// Whole layers: the core gives what the plain rules give, and every plan is a plan.
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+
+#include <set>
+
+#include "core/balance.h"
+#include "core/maps.h"
+#include "core/serial_group.h"
+#include "support/cases.h"
+#include "support/reference.h"
+
+namespace eplb {
+namespace {
+
+struct plan {
+  std::vector<index_t> physical_to_logical, replica_rank, replica_count;
+};
+
+plan plan_layer(const plan_shape& shape, const packing_rules& rules, const float* load, std::uint64_t seed, int layer) {
+  arena counter;
+  layer_memory::lay_out<serial_group>(counter, shape);
+  std::vector<char> block(counter.used());
+  arena pieces(block.data());
+  const layer_memory memory = layer_memory::lay_out<serial_group>(pieces, shape);
+  plan out{std::vector<index_t>(static_cast<std::size_t>(shape.slots)),
+           std::vector<index_t>(static_cast<std::size_t>(shape.slots)),
+           std::vector<index_t>(static_cast<std::size_t>(shape.experts))};
+  serial_group group;
+  balance_layer(group, shape, seed, static_cast<std::uint32_t>(layer), 1, load, memory,
+                {out.physical_to_logical.data(), out.replica_rank.data(), out.replica_count.data()},
+                [&](const packing_problem& problem) {
+                  try_candidates(group, problem, rules, 0, rules.candidates, memory.items, memory.packing, memory.member);
+                });
+  return out;
+}
+
+std::vector<index_t> narrow(const std::vector<int>& from) { return {from.begin(), from.end()}; }
+
+void expect_reference(const plan_shape& shape, const cases::load_kind& kind, const cases::named_rules& rules,
+                      std::uint64_t seed) {
+  const std::vector<float> loads = cases::make_loads(kind, shape, seed);
+  for (int layer = 0; layer < shape.layers; ++layer) {
+    const float* const load = loads.data() + layer * shape.experts;
+    const plan got = plan_layer(shape, rules.rules, load, seed, layer);
+    const reference::maps want =
+        reference::balance_layer(shape, rules.rules, {load, load + shape.experts}, seed, layer);
+    const std::string name = cases::to_string(shape) + ", " + kind.name + ", " + rules.name;
+    ASSERT_EQ(got.physical_to_logical, narrow(want.physical_to_logical)) << name;
+    ASSERT_EQ(got.replica_rank, narrow(want.replica_rank)) << name;
+    ASSERT_EQ(got.replica_count, narrow(want.replica_count)) << name;
+  }
+}
+
+TEST(Rules, HoldOnRandomShapes) {
+  cases::stream s(1);
+  for (int round = 0; round < (sanitized ? 10 : 60); ++round) {
+    const plan_shape shape = cases::random_shape(s, 64);
+    for (const cases::load_kind& kind : cases::load_kinds())
+      for (const cases::named_rules& rules : cases::all_rules(5)) expect_reference(shape, kind, rules, s.bits());
+  }
+}
+
+TEST(Rules, HoldAtTheEdges) {
+  cases::stream s(2);
+  for (const plan_shape& shape : cases::edge_shapes()) {
+    if (shape.slots > (sanitized ? 100 : 500)) continue;  // the plain rules take long there
+    for (const cases::load_kind& kind : cases::load_kinds())
+      for (const cases::named_rules& rules : cases::all_rules(2))
+        if (rules.rules.scope != swap_scope::any_any || shape.slots < 200) expect_reference(shape, kind, rules, s.bits());
+  }
+}
+
+TEST(Rules, HoldOnLargeShapes) {
+  for (const plan_shape& shape : cases::edge_shapes())
+    for (const cases::named_rules& rules : cases::all_rules(2))
+      if (shape.slots > 500 && rules.rules.scope == swap_scope::none)
+        expect_reference(shape, cases::load_kinds()[0], rules, 3);
+}
+
+/// What must be true of any placement of a layer.
+void check_plan(const plan_shape& shape, const plan& p) {
+  const auto slots = static_cast<std::size_t>(shape.slots), experts = static_cast<std::size_t>(shape.experts);
+  std::vector<std::set<int>> ranks(experts);
+  for (std::size_t slot = 0; slot < slots; ++slot) {
+    RC_ASSERT(p.physical_to_logical[slot] < experts);
+    RC_ASSERT(ranks[p.physical_to_logical[slot]].insert(p.replica_rank[slot]).second);
+  }
+  std::size_t sum = 0;
+  for (std::size_t e = 0; e < experts; ++e) {
+    RC_ASSERT(!ranks[e].empty());
+    RC_ASSERT(ranks[e].size() == p.replica_count[e]);
+    RC_ASSERT(*ranks[e].rbegin() == p.replica_count[e] - 1);
+    sum += p.replica_count[e];
+  }
+  RC_ASSERT(sum == slots);
+  const int per_node = shape.slots / shape.nodes, width = shape.experts / shape.groups;
+  std::vector<std::set<int>> groups(static_cast<std::size_t>(shape.nodes));
+  for (int slot = 0; slot < shape.slots; ++slot)
+    groups[static_cast<std::size_t>(slot / per_node)].insert(p.physical_to_logical[static_cast<std::size_t>(slot)] / width);
+  for (const std::set<int>& on_node : groups)
+    RC_ASSERT(static_cast<int>(on_node.size()) == shape.groups / shape.nodes);
+}
+
+void check_inverse(const plan_shape& shape, const plan& p) {
+  const auto width = static_cast<std::size_t>(*std::max_element(p.replica_count.begin(), p.replica_count.end())) + 1;
+  std::vector<std::int64_t> inverse(static_cast<std::size_t>(shape.experts) * width, 77);
+  serial_group group;
+  plan copy = p;
+  invert(group, shape, {copy.physical_to_logical.data(), copy.replica_rank.data(), copy.replica_count.data()}, width,
+         inverse.data());
+  for (std::size_t e = 0; e < p.replica_count.size(); ++e)
+    for (std::size_t r = 0; r < width; ++r) {
+      const std::int64_t slot = inverse[e * width + r];
+      if (r >= p.replica_count[e]) {
+        RC_ASSERT(slot == -1);
+      } else {
+        RC_ASSERT(p.physical_to_logical[static_cast<std::size_t>(slot)] == e);
+        RC_ASSERT(p.replica_rank[static_cast<std::size_t>(slot)] == r);
+      }
+    }
+}
+
+RC_GTEST_PROP(Plans, AreValid, ()) {
+  cases::stream s(*rc::gen::arbitrary<std::uint64_t>());
+  const plan_shape shape = cases::random_shape(s, *rc::gen::inRange(1, 200));
+  const cases::load_kind kind = *rc::gen::elementOf(cases::load_kinds());
+  const cases::named_rules rules = *rc::gen::elementOf(cases::all_rules(3));
+  const std::vector<float> loads = cases::make_loads(kind, shape, s.bits());
+  const plan p = plan_layer(shape, rules.rules, loads.data(), s.bits(), 0);
+  check_plan(shape, p);
+  check_inverse(shape, p);
+}
+
+/// A swap is only made when it helps, so refining never raises the heaviest gpu.
+RC_GTEST_PROP(Plans, SwapsDoNotRaiseThePeak, ()) {
+  cases::stream s(*rc::gen::arbitrary<std::uint64_t>());
+  const int packs = *rc::gen::inRange(1, 20), room = *rc::gen::inRange(2, 8);
+  const std::vector<float> loads = cases::make_loads(cases::load_kinds()[0], {1, packs * room, 0, 0, 0, 0}, s.bits());
+  const auto peak = [&](const packing_rules& rules) {
+    const std::vector<int> seats = reference::balanced_packing(rules, loads, packs, 0, 0, 0);
+    double most = 0;
+    for (int p = 0; p < packs; ++p) {
+      double sum = 0;
+      for (int r = 0; r < room; ++r) sum += static_cast<double>(loads[static_cast<std::size_t>(seats[static_cast<std::size_t>(p * room + r)])]);
+      most = std::max(most, sum);
+    }
+    return most;
+  };
+  const std::vector<cases::named_rules> rules = cases::all_rules(1);
+  RC_ASSERT(peak(rules[3].rules) <= peak(rules[0].rules) * (1 + 1e-6));
+}
+
+}  // namespace
+}  // namespace eplb

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: MIT
+// Problems to plan: shapes as deployed and at the edges, loads as recorded and at their worst.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "core/problem.h"
+
+namespace eplb {
+
+/// Under a sanitizer everything is many times slower; tests do less there.
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+constexpr bool sanitized = true;
+#else
+constexpr bool sanitized = false;
+#endif
+
+namespace cases {
+
+/// A stream of random numbers that is the same everywhere.
+class stream {
+ public:
+  explicit stream(std::uint64_t seed) : state_(seed) {}
+  std::uint64_t bits() {
+    std::uint64_t z = state_ += 0x9E3779B97F4A7C15;
+    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9;
+    z = (z ^ z >> 27) * 0x94D049BB133111EB;
+    return z ^ z >> 31;
+  }
+  int below(int n) { return static_cast<int>(bits() % static_cast<std::uint64_t>(n)); }
+  double unit() { return static_cast<double>(bits() >> 11) * 0x1p-53; }
+
+ private:
+  std::uint64_t state_;
+};
+
+/// One layer's loads of one kind.
+struct load_kind {
+  std::string name;
+  std::function<float(stream&, int expert, int experts)> load;
+};
+
+inline const std::vector<load_kind>& load_kinds() {
+  static const std::vector<load_kind> kinds = {
+      {"smooth", [](stream& s, int, int) { return static_cast<float>(std::exp2(6 * s.unit()) * 1000.3); }},
+      {"whole", [](stream& s, int, int) { return static_cast<float>(s.below(1000)); }},
+      {"ties", [](stream& s, int, int) { return static_cast<float>(s.below(4)); }},
+      {"all_zero", [](stream&, int, int) { return 0.0f; }},
+      {"all_equal", [](stream&, int, int) { return 123457.0f; }},
+      {"one_expert", [](stream&, int e, int n) { return e == n / 3 ? 1e6f : 0.0f; }},
+      {"hot99", [](stream&, int e, int n) { return e == 0 ? 99.0f * static_cast<float>(n) : 1.0f; }},
+      {"half_zero", [](stream& s, int e, int n) { return 2 * e < n ? 0.0f : static_cast<float>(1000 + s.below(1000)); }},
+      {"ascending", [](stream&, int e, int) { return static_cast<float>(e + 1); }},
+      {"descending", [](stream&, int e, int n) { return static_cast<float>(n - e); }},
+      {"powers", [](stream&, int e, int) { return std::ldexp(1.0f, e % 32); }},
+      {"group_hot", [](stream&, int e, int n) { return 8 * e < n ? 1000.0f : 1.0f; }},
+      {"huge", [](stream& s, int, int n) { return static_cast<float>((1 + s.unit()) * 1e37 / n); }},
+      {"tiny", [](stream& s, int, int) { return static_cast<float>(s.below(9)) * 1e-45f; }},
+      {"mixed_scale", [](stream& s, int, int) { return s.below(10) == 0 ? 0x1p50f : 1.0f; }},
+      {"fractions", [](stream& s, int, int) { return static_cast<float>(s.unit() * 1e-3); }},
+  };
+  return kinds;
+}
+
+inline std::vector<float> make_loads(const load_kind& kind, const plan_shape& shape, std::uint64_t seed) {
+  stream s(seed);
+  std::vector<float> out;
+  for (int layer = 0; layer < shape.layers; ++layer)
+    for (int e = 0; e < shape.experts; ++e) out.push_back(kind.load(s, e, shape.experts));
+  return out;
+}
+
+/// Any shape that can be planned, hierarchical or not, with about `size` slots.
+inline plan_shape random_shape(stream& s, int size) {
+  const int nodes = 1 + s.below(4);
+  const int groups = nodes * (1 + s.below(4));
+  const int gpus = nodes * (1 + s.below(8));
+  const int experts = groups * (1 + s.below(std::max(1, size / groups)));
+  int slots = (experts + gpus - 1) / gpus * gpus;
+  slots += gpus * s.below(3);
+  return {1 + s.below(3), experts, slots, groups, nodes, gpus};
+}
+
+/// The edges: one layer, one gpu, P = E, a slot a gpu, hundreds of gpus, a thousand experts.
+inline std::vector<plan_shape> edge_shapes() {
+  return {{1, 1, 1, 1, 1, 1},      {1, 1, 7, 1, 1, 7},          {2, 7, 7, 1, 1, 1},         {3, 12, 16, 4, 2, 8},
+          {1, 64, 64, 1, 1, 64},   {2, 60, 72, 3, 3, 12},       {1, 256, 288, 8, 4, 32},    {1, 256, 288, 1, 1, 144},
+          {1, 384, 480, 1, 1, 96}, {1, 1024, 2048, 1, 1, 512},  {1, 1024, 1024, 16, 8, 512}, {2, 8, 96, 2, 2, 4}};
+}
+
+inline std::string to_string(const plan_shape& s) {
+  return std::to_string(s.layers) + "x" + std::to_string(s.experts) + "->" + std::to_string(s.slots) + " groups " +
+         std::to_string(s.groups) + " nodes " + std::to_string(s.nodes) + " gpus " + std::to_string(s.gpus);
+}
+
+struct named_rules {
+  std::string name;
+  packing_rules rules;
+};
+
+/// The family's presets, with `candidates` in place of 64, and two mixtures.
+inline std::vector<named_rules> all_rules(int candidates) {
+  using enum initial_packing;
+  using enum amplitude_form;
+  using enum swap_scope;
+  using enum candidate_choice;
+  return {{"lpt", {lpt, 1, 0, constant, none, 0, max_load}},
+          {"lpt-swap-minmax", {lpt, 1, 0, constant, heaviest_lightest, 20, max_load}},
+          {"lpt-restart4", {lpt, 4, 0.05f, constant, heaviest_lightest, 20, spread}},
+          {"lpt-swap-any", {lpt, 1, 0, constant, heaviest_any, 50, max_load}},
+          {"lpt-restart64-any", {lpt, candidates, 0.5f, linear, heaviest_any, 20, max_load}},
+          {"lpt-swap-l2", {lpt, 1, 0, constant, any_any, 50, max_load}},
+          {"zigzag-swap-minmax", {zigzag, 1, 0, constant, heaviest_lightest, 20, max_load}},
+          {"lpt-restart64-minmax", {lpt, candidates, 0.2f, linear, heaviest_lightest, 20, max_load}},
+          {"zigzag-restart-any", {zigzag, 3, 0.3f, linear, heaviest_any, 10, spread}},
+          {"zigzag-restart-l2", {zigzag, 3, 0.1f, constant, any_any, 10, max_load}}};
+}
+
+}  // namespace cases
+}  // namespace eplb

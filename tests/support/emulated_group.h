@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: MIT
+// A thread group of host threads and barriers: runs the cooperative code paths, those of a device,
+// where there is no device, and where the thread sanitizer can watch.
+#pragma once
+
+#include <algorithm>
+#include <barrier>
+#include <cstdint>
+#include <numeric>
+#include <thread>
+#include <vector>
+
+#include "core/problem.h"
+
+namespace eplb {
+
+class emulated_group {
+ public:
+  /// What the threads of one group share.
+  class team {
+   public:
+    explicit team(int size) : size_(size), barrier_(size), values_{values(size), values(size)} {}
+
+   private:
+    friend emulated_group;
+    using values = std::vector<std::uint64_t>;
+    int size_;
+    std::barrier<> barrier_;
+    values values_[2];
+  };
+
+  static constexpr int vector_width = 1;
+
+  emulated_group(team& all, team& lanes, int rank) : team_(all), lanes_(lanes), rank_(rank) {}
+
+  int thread_rank() const { return rank_; }
+  int size() const { return team_.size_; }
+  void sync() { team_.barrier_.arrive_and_wait(); }
+
+  std::uint64_t min(std::uint64_t value) {
+    const std::vector<std::uint64_t>& values = exchange(value);
+    return *std::min_element(values.begin(), values.end());
+  }
+  int sum(int value) {
+    const std::vector<std::uint64_t>& values = exchange(static_cast<std::uint64_t>(value));
+    return static_cast<int>(std::accumulate(values.begin(), values.end(), std::uint64_t{0}));
+  }
+
+  /// The keys differ, so each one's place is the number of those below it.
+  void sort(std::uint64_t* keys, std::uint64_t* spare, int n) {
+    sync();
+    for (int i = rank_; i < n; i += size())
+      spare[std::count_if(keys, keys + n, [&](std::uint64_t key) { return key < keys[i]; })] = keys[i];
+    sync();
+    for (int i = rank_; i < n; i += size()) keys[i] = spare[i];
+    sync();
+  }
+
+  template <class F>
+  void narrow(F f) {
+    sync();
+    if (rank_ < lanes_.size_) {
+      emulated_group lanes(lanes_, lanes_, rank_);
+      lanes.turn_ = lanes_turn_;
+      f(lanes);
+      lanes_turn_ = lanes.turn_;
+    }
+    sync();
+  }
+
+  /// Each thread keeps the keys it owns; the leader is asked of all.
+  class tournament {
+   public:
+    static constexpr std::size_t words(int n) { return static_cast<std::size_t>(n); }
+
+    template <class Key>
+    tournament(emulated_group& group, std::uint64_t* memory, int n, Key key) : group_(group), keys_(memory), n_(n) {
+      for (int i = group.rank_; i < n; i += group.size()) keys_[i] = key(i);
+    }
+    std::uint64_t leader() const {
+      std::uint64_t least = ~std::uint64_t{0};
+      for (int i = group_.rank_; i < n_; i += group_.size()) least = std::min(least, keys_[i]);
+      return group_.min(least);
+    }
+    void replace(int i, std::uint64_t key) { keys_[i] = key; }
+
+   private:
+    emulated_group& group_;
+    std::uint64_t* keys_;
+    int n_;
+  };
+
+  /// Runs body(group) on `size` threads.
+  template <class Body>
+  static void run(int size, Body body) {
+    team all(size), lanes(std::min(size, 32));
+    std::vector<std::thread> threads;
+    for (int rank = 0; rank < size; ++rank)
+      threads.emplace_back([&, rank] {
+        emulated_group group(all, lanes, rank);
+        body(group);
+      });
+    for (std::thread& thread : threads) thread.join();
+  }
+
+ private:
+  /// All threads' values. Two arrays in turn, so that one barrier will do: nobody is two calls ahead of anybody.
+  const std::vector<std::uint64_t>& exchange(std::uint64_t value) {
+    std::vector<std::uint64_t>& values = team_.values_[turn_ ^= 1];
+    values[static_cast<std::size_t>(rank_)] = value;
+    sync();
+    return values;
+  }
+
+  team& team_;
+  team& lanes_;
+  const int rank_;
+  unsigned turn_ = 0, lanes_turn_ = 0;
+};
+
+}  // namespace eplb
