@@ -21,11 +21,13 @@ EPLB_CORE void invert(Group& group, const plan_shape& shape, const layer_maps& m
                       std::size_t width, Out* out) {
   const auto rank = static_cast<std::size_t>(group.thread_rank());
   const auto size = static_cast<std::size_t>(group.size());
-  for (std::size_t i = rank; i < static_cast<std::size_t>(shape.experts) * width; i += size)
-    out[i] = -1;
+  const std::size_t count = static_cast<std::size_t>(shape.experts) * width;
+  for (std::size_t i = rank; i < count; i += size) out[i] = -1;
   group.sync();
-  for (std::size_t slot = rank; slot < static_cast<std::size_t>(shape.slots); slot += size)
-    out[maps.physical_to_logical[slot] * width + maps.replica_rank[slot]] = static_cast<Out>(slot);
+  const auto slots = static_cast<std::size_t>(shape.slots);
+  const index_t *const expert = maps.physical_to_logical, *const replica = maps.replica_rank;
+  for (std::size_t slot = rank; slot < slots; slot += size)
+    out[expert[slot] * width + replica[slot]] = static_cast<Out>(slot);
 }
 
 }  // namespace

@@ -44,10 +44,10 @@ EPLB_CORE void replicate(Group& group, const float* load, int experts, int slots
       }
     });
   }
-  for (int slot = rank; slot < slots; slot += size) {
-    const int e = out.expert[slot];
-    out.load[slot] = load[e] / static_cast<float>(out.count[e]);
-  }
+  const replicas o = out;  // by value: the stores cannot change it
+  for (int e = rank; e < experts; e += size) o.load[e] = load[e] / static_cast<float>(o.count[e]);
+  group.sync();
+  for (int slot = experts + rank; slot < slots; slot += size) o.load[slot] = o.load[o.expert[slot]];
   group.sync();
 }
 

@@ -50,8 +50,16 @@ struct serial_group {
     /// not wait for the key, which is the end of a chain of arithmetic; nor does anyone wait for the
     /// tree. Every leaf is as deep as every other, so that the loop ends where it is expected to.
     void replace(int i, std::uint64_t key) {
+      // Two levels at a time: which is the lesser of two of the others does not wait for the others so far.
+      auto k = static_cast<std::size_t>(leaves_ + i);
       std::uint64_t others = ~std::uint64_t{0};
-      for (auto k = static_cast<std::size_t>(leaves_ + i); k > 1; k /= 2) {
+      for (; k > 3; k /= 4) {
+        const std::uint64_t sibling = tree_[k ^ 1], uncle = tree_[k / 2 ^ 1], both = lesser(sibling, uncle);
+        tree_[k] = lesser(key, others);
+        tree_[k / 2] = lesser(key, lesser(others, sibling));
+        others = lesser(others, both);
+      }
+      if (k > 1) {
         tree_[k] = lesser(key, others);
         others = lesser(others, tree_[k ^ 1]);
       }

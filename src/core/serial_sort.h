@@ -87,6 +87,7 @@ void bucket_sort(std::uint64_t* keys, std::uint64_t* spare, int n) {
 
 inline void sort_keys(std::uint64_t* keys, std::uint64_t* spare, int n) {
   if (n <= 32) return insertion_sort(keys, n);
+  if (n <= 160) return bucket_sort<32>(keys, spare, n);
   if (n <= 1024) return bucket_sort<64>(keys, spare, n);
   bucket_sort<256>(keys, spare, n);
 }

@@ -122,14 +122,20 @@ EPLB_CORE std::uint64_t best_of_two_packs(Group& group, const packing& p, int he
   const float slack = p.pack_load[heavy] - p.pack_load[light];
   std::int32_t highest = order_bits(least_gain);
   std::uint64_t best = last_key;
-  for (int a = 0; a < p.room(); ++a)
-    for (int b = group.thread_rank(); b < p.room(); b += group.size()) {
-      const std::int32_t g = peak_gain{}(p.load[from[a]] - p.load[to[b]], slack);
+  int lighter = group.thread_rank();  // this thread's first partner that is
+  for (int a = 0; a < p.room(); ++a) {
+    const float load = p.load[from[a]];
+    while (lighter < p.room() && p.load[to[lighter]] >= load) lighter += group.size();
+    for (int b = lighter; b < p.room(); b += group.size()) {
+      const float d = load - p.load[to[b]];
+      const std::int32_t g = peak_gain{}(d, slack);
+      if (2 * d > slack && g <= highest) break;
       if (g <= highest) continue;
       highest = g;
       best = heaviest_key(bits_float(static_cast<std::uint32_t>(g)),
                           static_cast<std::uint32_t>(from[a]) * static_cast<std::uint32_t>(p.items) + to[b]);
     }
+  }
   return group.min(best);
 }
 
