@@ -29,7 +29,7 @@
  *  - <b>Threads.</b> No call uses global state. Contexts are independent of each other; one
  *    context serves one call at a time, and a second one that comes meanwhile (also from a
  *    callback) gets @ref EPLB_ERROR_INVALID_STATE. Calls without a context may run on any number
- *    of threads at once.
+ *    of threads at once. While a call runs its thread is not cancelled (pthread_cancel waits).
  *  - <b>Determinism.</b> The same loads, shape, options and seed give the same maps bit for bit,
  *    with any number of threads, any instruction set and any backend.
  *  - <b>Allocation.</b> Each call says whether it allocates. One that does not may still do so to
@@ -64,14 +64,16 @@ extern "C" {
 
 /** @defgroup version Version
  *  @{ */
-#define EPLB_VERSION_MAJOR 0 /**< Raised when the ABI breaks, with the SONAME. */
-#define EPLB_VERSION_MINOR 1 /**< Raised when the ABI grows. */
+#define EPLB_VERSION_MAJOR 0 /**< Raised when the ABI breaks, from 1.0 on. */
+#define EPLB_VERSION_MINOR 1 /**< Raised when the ABI grows; before 1.0 also when it breaks. */
 #define EPLB_VERSION_PATCH 0 /**< Raised otherwise. */
 /** MAJOR * 10000 + MINOR * 100 + PATCH of this header. */
 #define EPLB_VERSION \
   (EPLB_VERSION_MAJOR * 10000 + EPLB_VERSION_MINOR * 100 + EPLB_VERSION_PATCH)
 
-/** @ref EPLB_VERSION of the library that was loaded, to compare with the header's. */
+/** @ref EPLB_VERSION of the library that was loaded, to compare with the header's. The number at the
+ *  end of the library's SONAME, `libeplb.so.0`, counts ABI breaks by itself, also before 1.0: a library
+ *  found under the name that a program was linked with has that program's ABI or one grown from it. */
 EPLB_API int32_t EPLB_CALL eplb_version(void);
 /** Version and compiler on one line. Static, never NULL. */
 EPLB_API const char* EPLB_CALL eplb_build_info(void);
@@ -88,7 +90,7 @@ enum eplb_status_code {
   EPLB_SUCCESS                 = 0,  /**< Done. */
   EPLB_NOT_READY               = 1,  /**< Work on a stream has not finished; not an error. */
   EPLB_ERROR_INVALID_ARGUMENT  = 2,  /**< A NULL, an impossible shape, an unknown value. */
-  EPLB_ERROR_INVALID_LOAD      = 3,  /**< A load is NaN, infinite or negative, or a layer's total is more than can be planned with. */
+  EPLB_ERROR_INVALID_LOAD      = 3,  /**< A load is NaN, infinite or negative, or, in planning, a layer's total overflows float32. */
   EPLB_ERROR_INVALID_PLACEMENT = 4,  /**< A placement names no expert, leaves one out, or contradicts itself. */
   EPLB_ERROR_INVALID_STATE     = 5,  /**< No plan yet; the context is in use, or was created before a fork. */
   EPLB_ERROR_STRUCT_SIZE       = 6,  /**< struct_size is not set, or fields are set that this library does not know. */
@@ -106,7 +108,8 @@ EPLB_API const char* EPLB_CALL eplb_status_name(eplb_status status);
 EPLB_API const char* EPLB_CALL eplb_status_string(eplb_status status);
 
 /** What went wrong in one call; written by the call only when it fails. It belongs to the caller,
- *  so it needs no lock and no thread-local storage; one may serve any number of calls in turn. */
+ *  so it needs no lock and no thread-local storage; one may serve any number of calls in turn. Call
+ *  eplb_error_init() first: with one that is all zeros every call answers @ref EPLB_ERROR_STRUCT_SIZE. */
 typedef struct eplb_error {
   uint32_t    struct_size;  /**< sizeof(eplb_error) in the caller. */
   eplb_status status;       /**< What the call returned. */
@@ -155,7 +158,8 @@ enum eplb_strategy {
 
 /** What counts as a locality boundary. */
 enum eplb_policy {
-  EPLB_POLICY_AUTO         = 0, /**< Hierarchical if num_groups % num_nodes == 0, global otherwise. */
+  EPLB_POLICY_AUTO         = 0, /**< Global if there is 1 group and 1 node, which is the same; else
+                                     hierarchical if num_groups % num_nodes == 0, global otherwise. */
   EPLB_POLICY_HIERARCHICAL = 1, /**< Groups to nodes, replicas within their node, replicas to gpus. */
   EPLB_POLICY_GLOBAL       = 2  /**< Groups and nodes are ignored. */
 };
@@ -214,7 +218,7 @@ enum eplb_selection {
 /** Severity of a log line. */
 enum eplb_log_level {
   EPLB_LOG_NONE    = 0, /**< Nothing is logged. */
-  EPLB_LOG_WARNING = 1, /**< Something is not as it was probably meant. */
+  EPLB_LOG_WARNING = 1, /**< Something is not as it was probably meant: more threads than there is work for. */
   EPLB_LOG_INFO    = 2, /**< What was chosen when a context is created. */
   EPLB_LOG_DEBUG   = 3  /**< A line for each plan. */
 };
@@ -247,14 +251,14 @@ typedef struct eplb_options {
   float    amplitude;      /**< Largest relative perturbation of the sort keys, > 0. */
   int32_t  amplitude_form; /**< @ref eplb_amplitude_form. */
   int32_t  swap_scope;     /**< @ref eplb_swap_scope. */
-  int32_t  max_swaps;      /**< Most swaps in one attempt. */
+  int32_t  max_swaps;      /**< Most swaps in one attempt. At most 65535. */
   int32_t  selection;      /**< @ref eplb_selection. */
-  int32_t  log_level;      /**< @ref eplb_log_level, the most that is sent to @c log; default info. */
-  eplb_log_fn      log;      /**< NULL: the library prints nothing anywhere. */
-  eplb_progress_fn progress; /**< NULL: none. */
-  eplb_alloc_fn    alloc;    /**< NULL: malloc. Set together with @c free. */
-  eplb_free_fn     free;     /**< NULL: free. */
-  void*            user;     /**< First argument of the four callbacks above. */
+  int32_t  log_level;      /**< @ref eplb_log_level, the most that is sent to @c log_fn; default info. */
+  eplb_log_fn      log_fn;      /**< NULL: the library prints nothing anywhere. */
+  eplb_progress_fn progress_fn; /**< NULL: none. */
+  eplb_alloc_fn    alloc_fn;    /**< NULL: malloc. Set together with @c free_fn. */
+  eplb_free_fn     free_fn;     /**< NULL: free. */
+  void*            user;        /**< First argument of the four callbacks above. */
 } eplb_options;
 
 /** Writes the defaults. @p struct_size is `sizeof(eplb_options)`. */
@@ -265,6 +269,8 @@ EPLB_API int32_t EPLB_CALL eplb_strategy_count(void);
 /** Name of a strategy, such as "lpt-swap-any", as documents and tools write it. Static; NULL for an
  *  unknown value. */
 EPLB_API const char* EPLB_CALL eplb_strategy_name(int32_t strategy);
+/** The strategy of a name, -1 if there is none. */
+EPLB_API int32_t EPLB_CALL eplb_strategy_from_name(const char* name);
 /** One line about a strategy. Static; NULL for an unknown value. */
 EPLB_API const char* EPLB_CALL eplb_strategy_description(int32_t strategy);
 
@@ -307,8 +313,9 @@ typedef struct eplb_input {
 /** Writes the defaults. @p struct_size is `sizeof(eplb_input)`. */
 EPLB_API eplb_status EPLB_CALL eplb_input_init(eplb_input* input, size_t struct_size);
 
-/** A placement, written by a plan or read to be judged. Each buffer may be NULL: then it is not
- *  written, or not looked at. */
+/** A placement, written by a plan or read to be judged (eplb_check_placement() and
+ *  eplb_score_placement() do not write to it). Each buffer may be NULL: then it is not written, or not
+ *  looked at. */
 typedef struct eplb_maps {
   uint32_t struct_size;               /**< sizeof(eplb_maps) in the caller. */
   int32_t  type;                      /**< @ref EPLB_TYPE_INT32 (default) or @ref EPLB_TYPE_INT64, of all four. */
@@ -329,7 +336,7 @@ typedef struct eplb_maps {
 EPLB_API eplb_status EPLB_CALL eplb_maps_init(eplb_maps* maps, size_t struct_size);
 
 /** How good a placement is under a load. The load of an expert is shared equally by its replicas.
- *  Balancedness of a layer is mean gpu load / largest gpu load, 1 at best, computed in float64 from
+ *  Balancedness of a layer is mean load of the gpus that have slots / largest gpu load, 1 at best, in float64 from
  *  the loads as float32; over several samples, the mean over those in which the layer has load. */
 typedef struct eplb_stats {
   uint32_t struct_size;              /**< sizeof(eplb_stats) in the caller. */
@@ -370,8 +377,13 @@ eplb_rebalance_experts(const eplb_shape* shape, const eplb_options* options, con
  *  of a fork: there every call answers @ref EPLB_ERROR_INVALID_STATE, and eplb_destroy() frees. */
 typedef struct eplb_context eplb_context;
 
-/** Creates a context. Allocates all memory that the context will ever use, in one piece, and starts
- *  num_threads - 1 threads.
+/** Creates a context. Allocates all memory that the context will ever use, in one piece (a thread
+ *  takes its stack and a little more from the system), and starts up to num_threads - 1 threads, as many
+ *  as find work: layers, or candidates where these are more.
+ *
+ *  What can be planned: num_physical_experts a multiple of num_gpus and at least num_logical_experts;
+ *  and for a hierarchical plan num_logical_experts a multiple of num_groups, num_groups of num_nodes, and
+ *  num_gpus of num_nodes.
  *  @param[in]  shape   copied.
  *  @param[in]  options copied; NULL: the defaults. What its @c user points to must outlive the context.
  *  @param[out] context untouched on failure; give it to eplb_destroy().
@@ -386,14 +398,15 @@ EPLB_API void EPLB_CALL eplb_destroy(eplb_context* context);
 /** Bytes that eplb_create() would allocate, told without allocating and without a device.
  *  @param[in]  shape      as for eplb_create().
  *  @param[in]  options    as for eplb_create().
- *  @param[out] host_bytes host memory, but for the stacks of threads; NULL: not wanted.
+ *  @param[out] host_bytes host memory, but for what threads take; NULL: not wanted.
  *  @param[out] cuda_bytes memory of the CUDA device; NULL: not wanted.
  *  @param[out] error      may be NULL. */
 EPLB_API EPLB_NODISCARD eplb_status EPLB_CALL
 eplb_memory_needed(const eplb_shape* shape, const eplb_options* options, size_t* host_bytes,
                    size_t* cuda_bytes, eplb_error* error);
 
-/** The strategy that plans, one of @ref eplb_strategy: what auto became. -1 for NULL. */
+/** The strategy that plans, one of @ref eplb_strategy: what auto became. -1 for NULL. This and the next
+ *  two may be called at any time, on any thread. */
 EPLB_API int32_t EPLB_CALL eplb_context_strategy(const eplb_context* context);
 /** Hierarchical or global, one of @ref eplb_policy: what auto became. -1 for NULL. */
 EPLB_API int32_t EPLB_CALL eplb_context_policy(const eplb_context* context);

@@ -21,22 +21,11 @@ void write_error(eplb_error* error, eplb_status status, const char* message) {
 
 constexpr int most_threads = 1024;
 
-/// A number as its type writes it.
-struct number_text {
-  char text[32];
-
-  explicit number_text(double x) { std::snprintf(text, sizeof text, "%.9g", x); }
-  explicit number_text(float x) : number_text(static_cast<double>(x)) {}
-  explicit number_text(std::int64_t x) { std::snprintf(text, sizeof text, "%lld", static_cast<long long>(x)); }
-  explicit number_text(std::int32_t x) : number_text(std::int64_t{x}) {}
-};
-
 failure describe(const bad_load& bad) {
   failure out{EPLB_ERROR_INVALID_LOAD, {}};
-  const number_text value = std::visit([](auto x) { return number_text(x); }, bad.value);
   std::snprintf(out.message, sizeof out.message,
                 "the load of sample %d, layer %d, expert %d is %s; it must be finite in float32 and not negative",
-                bad.sample, bad.layer, bad.expert, value.text);
+                bad.sample, bad.layer, bad.expert, bad.value);
   return out;
 }
 
@@ -50,14 +39,17 @@ failure describe(const bad_total& bad) {
 /// Groups and nodes as the policy sees them, and what planning asks of a shape. Settles the policy.
 plan_shape settle_shape(const eplb_shape& given, std::int32_t& policy) {
   plan_shape shape = check_extents(given);
-  check_range("num_groups", given.num_groups, 1, max_extent);
-  check_range("num_nodes", given.num_nodes, 1, max_extent);
-  shape.groups = given.num_groups;
-  shape.nodes = given.num_nodes;
-  const bool has_hierarchy = shape.groups > 1 || shape.nodes > 1;
-  if (policy == EPLB_POLICY_AUTO)
-    policy = has_hierarchy && shape.groups % shape.nodes == 0 ? EPLB_POLICY_HIERARCHICAL : EPLB_POLICY_GLOBAL;
-  if (policy == EPLB_POLICY_GLOBAL) shape.groups = shape.nodes = 1;
+  if (policy != EPLB_POLICY_GLOBAL) {
+    check_range("num_groups", given.num_groups, 1, max_extent);
+    check_range("num_nodes", given.num_nodes, 1, max_extent);
+    const bool has_hierarchy = given.num_groups > 1 || given.num_nodes > 1;
+    if (policy == EPLB_POLICY_AUTO)
+      policy = has_hierarchy && given.num_groups % given.num_nodes == 0 ? EPLB_POLICY_HIERARCHICAL : EPLB_POLICY_GLOBAL;
+  }
+  if (policy == EPLB_POLICY_HIERARCHICAL) {
+    shape.groups = given.num_groups;
+    shape.nodes = given.num_nodes;
+  }
   if (shape.slots < shape.gpus)
     fail(EPLB_ERROR_INVALID_ARGUMENT, "num_physical_experts is %d, less than num_gpus, %d", shape.slots, shape.gpus);
   check_multiple("num_logical_experts", shape.experts, "num_groups", shape.groups);
@@ -74,7 +66,7 @@ packing_rules settle_rules(const eplb_options& given, std::int32_t strategy) {
   check_range("candidates", given.candidates, 0, max_extent);
   check_enum("amplitude_form", given.amplitude_form, EPLB_AMPLITUDE_LINEAR + 1);
   check_enum("swap_scope", given.swap_scope, EPLB_SWAP_ANY_ANY + 1);
-  check_range("max_swaps", given.max_swaps, 0, INT32_MAX);
+  check_range("max_swaps", given.max_swaps, 0, max_extent);
   check_enum("selection", given.selection, EPLB_SELECTION_SPREAD + 1);
   if (!(given.amplitude >= 0) || !std::isfinite(given.amplitude))
     fail(EPLB_ERROR_INVALID_ARGUMENT, "amplitude is %g; it must be finite and not negative",
@@ -248,27 +240,29 @@ settled_options settle(const eplb_shape* shape, const eplb_options* options) {
   check_range("device", given.device, -1, INT32_MAX);
   check_range("num_threads", given.num_threads, 0, most_threads);
   check_range("max_samples", given.max_samples, 1, max_extent);
-  if (!given.alloc != !given.free)
-    fail(EPLB_ERROR_INVALID_ARGUMENT, "alloc and free must be set together, or neither");
+  if (!given.alloc_fn != !given.free_fn)
+    fail(EPLB_ERROR_INVALID_ARGUMENT, "alloc_fn and free_fn must be set together, or neither");
   if (given.backend == EPLB_BACKEND_CPU && given.memory == EPLB_MEMORY_CUDA)
     fail(EPLB_ERROR_INVALID_ARGUMENT, "backend is cpu, which cannot read memory of kind cuda");
 
   settled_options out{};
-  out.strategy = given.strategy == EPLB_STRATEGY_AUTO ? EPLB_STRATEGY_LPT_SWAP_ANY : given.strategy;
+  out.strategy = given.strategy == EPLB_STRATEGY_AUTO ? auto_strategy : given.strategy;
   out.policy = given.policy;
   out.spec.shape = settle_shape(dimensions, out.policy);
   out.spec.rules = settle_rules(given, out.strategy);
   out.spec.first_problem = 1;
-  out.spec.threads = given.num_threads ? given.num_threads : std::min(allowed_threads(), most_threads);
+  const int threads = given.num_threads ? given.num_threads : std::min(allowed_threads(), most_threads);
+  out.spec.threads = std::min(threads, std::max(out.spec.shape.layers, out.spec.rules.candidates));
+  out.idle_threads = given.num_threads - out.spec.threads;
   out.spec.max_samples = given.max_samples;
   out.spec.memory = static_cast<memory_kind>(given.memory);
   out.spec.device = given.device;
   out.where = &select_backend(static_cast<backend_id>(given.backend), out.spec.memory);
   if (const char* why = out.where->why_unavailable()) fail(EPLB_ERROR_UNAVAILABLE, "%s", why);
-  out.memory = {given.alloc, given.free, given.user};
-  out.log = given.log;
+  out.memory = {given.alloc_fn, given.free_fn, given.user};
+  out.log_fn = given.log_fn;
   out.log_level = given.log_level;
-  out.progress = given.progress;
+  out.progress_fn = given.progress_fn;
   out.user = given.user;
   return out;
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <eplb/eplb.h>
+#include <pthread.h>
 
 #include <cstring>
 #include <new>
@@ -23,10 +24,23 @@ struct failure {
 /// Turns the exception in flight into a status, and writes the error.
 eplb_status report_exception(eplb_error* error);
 
+/// While it lives, the thread is not cancelled: unwinding must not pass through a call.
+class uncancellable {
+ public:
+  uncancellable() { pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &saved_); }
+  ~uncancellable() { pthread_setcancelstate(saved_, nullptr); }
+  uncancellable(const uncancellable&) = delete;
+  uncancellable& operator=(const uncancellable&) = delete;
+
+ private:
+  int saved_;
+};
+
 /// Runs a call; whatever it throws becomes a status.
 template <class Body>
 eplb_status guarded(eplb_error* error, Body body) {
   if (error && error->struct_size < sizeof error->struct_size) return EPLB_ERROR_STRUCT_SIZE;
+  const uncancellable thread;
   try {
     body();
     return EPLB_SUCCESS;
@@ -34,6 +48,9 @@ eplb_status guarded(eplb_error* error, Body body) {
     return report_exception(error);
   }
 }
+
+/// More than any struct to come has; keeps a garbage size from being read.
+constexpr std::size_t largest_struct = 65536;
 
 /// The defaults of each public struct, but for struct_size.
 template <class T>
@@ -43,10 +60,9 @@ T defaults();
 /// not have get their defaults; fields that we do not have must be 0.
 template <class T>
 T read_struct(const T* given, const char* name) {
-  constexpr std::size_t largest = 65536;  // of any struct to come; keeps a garbage size from being read
   if (!given) fail(EPLB_ERROR_INVALID_ARGUMENT, "%s is NULL", name);
   const std::size_t size = given->struct_size;
-  if (size < sizeof given->struct_size || size > largest)
+  if (size < sizeof given->struct_size || size > largest_struct)
     fail(EPLB_ERROR_STRUCT_SIZE, "%s.struct_size is %zu; call its init function first", name, size);
   const auto* bytes = reinterpret_cast<const char*>(given);
   for (std::size_t i = sizeof(T); i < size; ++i)
@@ -74,7 +90,7 @@ void check_enum(const char* name, std::int32_t value, std::int32_t count);
 void check_buffer(const char* name, const void* data, std::size_t count, std::size_t needed,
                   std::size_t element_size);
 
-/// The five choices of a strategy, and which of the named ones auto stands for.
+/// The five choices of a strategy.
 struct preset {
   const char* name;
   const char* description;
@@ -82,6 +98,8 @@ struct preset {
 };
 extern const preset presets[];
 constexpr std::int32_t preset_count = EPLB_STRATEGY_LPT_RESTART64_MINMAX + 1;
+/// What auto stands for; its description says so too.
+constexpr std::int32_t auto_strategy = EPLB_STRATEGY_LPT_SWAP_ANY;
 
 /// The host memory that a context or a call lives in.
 struct host_allocator {
@@ -99,9 +117,10 @@ struct settled_options {
   std::int32_t strategy, policy;  // what auto became
   const backend* where;
   host_allocator memory;
-  eplb_log_fn log;
-  eplb_progress_fn progress;
+  eplb_log_fn log_fn;
+  eplb_progress_fn progress_fn;
   std::int32_t log_level;
+  int idle_threads;  // asked for, but without work
   void* user;
 };
 
@@ -117,7 +136,6 @@ maps_view check_maps(const eplb_maps& maps, const plan_shape& shape, memory_kind
 placement_stats check_stats(const eplb_stats& stats, const plan_shape& shape);
 void write_stats(eplb_stats* to, eplb_stats given, const placement_stats& from);
 
-inline std::size_t extent(int n) { return static_cast<std::size_t>(n); }
 std::size_t size_of(scalar type);
 
 }  // namespace eplb

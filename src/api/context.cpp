@@ -35,7 +35,7 @@ class progress_callback final : public progress_sink {
  public:
   explicit progress_callback(const settled_options& options) : options_(options) {}
   bool stop_after(std::int64_t done, std::int64_t total) override {
-    return options_.progress(options_.user, done, total) != 0;
+    return options_.progress_fn(options_.user, done, total) != 0;
   }
 
  private:
@@ -44,11 +44,11 @@ class progress_callback final : public progress_sink {
 
 template <class... Values>
 void log(const settled_options& options, std::int32_t level, const char* format, Values... values) {
-  if (!options.log || level > options.log_level) return;
+  if (!options.log_fn || level > options.log_level) return;
   char line[256];
   std::snprintf(line, sizeof line, format, values...);
   try {
-    options.log(options.user, level, line);
+    options.log_fn(options.user, level, line);
   } catch (...) {  // what the line is about has been done, whatever its reader makes of it
   }
 }
@@ -57,6 +57,23 @@ const planner& planned(const eplb_context& context) {
   if (!context.planner->has_plan())
     fail(EPLB_ERROR_INVALID_STATE, "the context has no plan yet; submit weights first");
   return *context.planner;
+}
+
+void submit(eplb_context& context, const eplb_input& input) {
+  const settled_options& options = context.options;
+  const load_view loads = check_input(input, options.spec.shape, options.spec.max_samples, options.spec.memory);
+  progress_callback progress(options);
+  context.planner->plan(loads, input.seed, options.progress_fn ? &progress : nullptr);
+  log(options, EPLB_LOG_DEBUG, "planned from %d samples with seed %llu: at most %d replicas of an expert",
+      loads.samples, static_cast<unsigned long long>(input.seed), context.planner->max_replica_count());
+}
+
+void get_maps(eplb_context& context, const maps_view& out) {
+  const auto needed = extent(planned(context).max_replica_count());
+  if (out.logical_to_physical && out.max_replicas < needed)
+    fail(EPLB_ERROR_BUFFER_TOO_SMALL, "maps.max_replicas is %zu; an expert of the plan has %zu replicas",
+         out.max_replicas, needed);
+  context.planner->get_maps(out);
 }
 
 void get_stats(eplb_context& context, eplb_stats* stats) {
@@ -92,8 +109,7 @@ void context_destroyer::operator()(eplb_context* context) const {
 context_pointer make_context(const settled_options& options) {
   const std::size_t size = measure_context(options).host;
   void* const block = options.memory.take(size);
-  const auto front = reinterpret_cast<std::uintptr_t>(block);
-  char* const aligned = static_cast<char*>(block) + (arena::alignment - front % arena::alignment) % arena::alignment;
+  char* const aligned = static_cast<char*>(arena::align(block));
   context_pointer context(new (aligned) eplb_context{options, block, nullptr, getpid(), {false}});
   context->planner = options.where->make(options.spec, aligned + planner_offset);
   const plan_shape& shape = options.spec.shape;
@@ -102,24 +118,20 @@ context_pointer make_context(const settled_options& options) {
       "%d threads, %zu bytes",
       shape.layers, shape.experts, shape.slots, shape.gpus, shape.groups, shape.nodes, presets[options.strategy].name,
       eplb_backend_name(static_cast<std::int32_t>(options.where->id)), options.spec.threads, size);
+  if (options.idle_threads > 0)
+    log(options, EPLB_LOG_WARNING, "num_threads is %d more than there are layers or candidates to share out",
+        options.idle_threads);
   return context;
 }
 
-void submit(eplb_context& context, const eplb_input& input) {
-  const settled_options& options = context.options;
-  const load_view loads = check_input(input, options.spec.shape, options.spec.max_samples, options.spec.memory);
-  progress_callback progress(options);
-  context.planner->plan(loads, input.seed, options.progress ? &progress : nullptr);
-  log(options, EPLB_LOG_DEBUG, "planned from %d samples with seed %llu: at most %d replicas of an expert",
-      loads.samples, static_cast<unsigned long long>(input.seed), context.planner->max_replica_count());
-}
-
-void get_maps(eplb_context& context, const maps_view& out) {
-  const auto needed = extent(planned(context).max_replica_count());
-  if (out.logical_to_physical && out.max_replicas < needed)
-    fail(EPLB_ERROR_BUFFER_TOO_SMALL, "maps.max_replicas is %zu; an expert of the plan has %zu replicas",
-         out.max_replicas, needed);
-  context.planner->get_maps(out);
+void plan_once(settled_options settled, const eplb_input& input, const maps_view& out, eplb_stats* stats) {
+  settled.spec.max_samples = std::max(settled.spec.max_samples, input.num_samples);
+  check_input(input, settled.spec.shape, settled.spec.max_samples, memory_kind::host);
+  if (stats) check_stats(read_struct(stats, "stats"), settled.spec.shape);
+  const context_pointer context = make_context(settled);
+  submit(*context, input);
+  get_maps(*context, out);
+  if (stats) get_stats(*context, stats);
 }
 
 }  // namespace eplb
@@ -209,16 +221,8 @@ eplb_status eplb_poll(eplb_context* context, eplb_error* error) {
 eplb_status eplb_rebalance_experts(const eplb_shape* shape, const eplb_options* options, const eplb_input* input,
                                    const eplb_maps* maps, eplb_stats* stats, eplb_error* error) {
   return guarded(error, [&] {
-    const eplb_input loads = read_struct(input, "input");
-    settled_options settled = settle(shape, options);
-    settled.spec.max_samples = std::max(settled.spec.max_samples, loads.num_samples);
-    const plan_spec& spec = settled.spec;
-    const maps_view out = check_maps(read_struct(maps, "maps"), spec.shape, memory_kind::host);
-    if (stats) check_stats(read_struct(stats, "stats"), spec.shape);
-    check_input(loads, spec.shape, spec.max_samples, memory_kind::host);
-    const context_pointer context = make_context(settled);
-    submit(*context, loads);
-    get_maps(*context, out);
-    if (stats) get_stats(*context, stats);
+    const settled_options settled = settle(shape, options);
+    const maps_view out = check_maps(read_struct(maps, "maps"), settled.spec.shape, memory_kind::host);
+    plan_once(settled, read_struct(input, "input"), out, stats);
   });
 }

@@ -29,8 +29,7 @@ using context_pointer = std::unique_ptr<eplb_context, context_destroyer>;
 
 context_pointer make_context(const settled_options& options);
 
-/// The bodies of the calls, for a context that no other thread knows.
-void submit(eplb_context& context, const eplb_input& input);
-void get_maps(eplb_context& context, const maps_view& out);
+/// A context's life in one go; stats may be null.
+void plan_once(settled_options settled, const eplb_input& input, const maps_view& out, eplb_stats* stats);
 
 }  // namespace eplb

@@ -72,7 +72,7 @@ constexpr std::int32_t backend_count = sizeof backend_names / sizeof *backend_na
 template <class T>
 eplb_status init(T* to, std::size_t size) {
   if (!to) return EPLB_ERROR_INVALID_ARGUMENT;
-  if (size < sizeof to->struct_size || size > UINT32_MAX) return EPLB_ERROR_STRUCT_SIZE;
+  if (size < sizeof to->struct_size || size > largest_struct) return EPLB_ERROR_STRUCT_SIZE;
   std::memset(static_cast<void*>(to), 0, size);
   to->struct_size = static_cast<std::uint32_t>(size);
   T out = defaults<T>();
@@ -107,6 +107,11 @@ const char* eplb_status_string(eplb_status status) { return text_of(status).sent
 int32_t eplb_strategy_count(void) { return preset_count; }
 const char* eplb_strategy_name(int32_t strategy) {
   return strategy >= 0 && strategy < preset_count ? presets[strategy].name : nullptr;
+}
+int32_t eplb_strategy_from_name(const char* name) {
+  for (int32_t strategy = 0; name && strategy < preset_count; ++strategy)
+    if (std::strcmp(name, presets[strategy].name) == 0) return strategy;
+  return -1;
 }
 const char* eplb_strategy_description(int32_t strategy) {
   return strategy >= 0 && strategy < preset_count ? presets[strategy].description : nullptr;

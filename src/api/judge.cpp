@@ -19,10 +19,7 @@ class call_memory {
   call_memory(const call_memory&) = delete;
   call_memory& operator=(const call_memory&) = delete;
 
-  arena pieces() const {
-    const std::size_t over = reinterpret_cast<std::uintptr_t>(block_) % arena::alignment;
-    return arena(static_cast<char*>(block_) + (arena::alignment - over) % arena::alignment);
-  }
+  arena pieces() const { return arena(arena::align(block_)); }
 
  private:
   void* block_;
@@ -197,12 +194,12 @@ maps_view check_placement_maps(const eplb_maps* maps, const plan_shape& shape) {
 /// All loads as float32, one after the other.
 template <class In>
 void convert_loads(const plan_shape& shape, const In* in, int samples, float* out) {
+  serial_group group;
   for (int s = 0; s < samples; ++s)
-    for (int layer = 0; layer < shape.layers; ++layer)
-      for (int e = 0; e < shape.experts; ++e, ++in, ++out) {
-        if (!is_load(*in)) throw bad_load{s, layer, e, *in};
-        *out = to_load(*in);
-      }
+    for (int layer = 0; layer < shape.layers; ++layer, in += shape.experts, out += shape.experts) {
+      const int e = read_loads(group, in, shape.experts, true, out, out);
+      if (e < shape.experts) throw bad_load(s, layer, e, in[e]);
+    }
 }
 
 }  // namespace
@@ -236,8 +233,7 @@ eplb_status eplb_score_placement(const eplb_shape* shape, const eplb_input* inpu
     const float_mode exact;
     check_placement(extents, given, false, parts);
     visit_loads(loads, [&](auto* in) { convert_loads(extents, in, loads.samples, parts.load); });
-    serial_group serial;
-    score(serial, extents, parts.maps, parts.load, loads.samples, parts.score, out);
+    score(extents, parts.maps, parts.load, loads.samples, parts.score, out);
     write_stats(stats, asked, out);
   });
 }

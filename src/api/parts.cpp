@@ -1,21 +1,10 @@
 // SPDX-License-Identifier: MIT
 // The two steps that engines use by themselves. Each is a plan in which the other step has nothing
 // to decide.
-#include <algorithm>
-
 #include "api/context.h"
 
 namespace eplb {
 namespace {
-
-/// Plans once and gives the maps of the slots as the plan numbers them.
-void plan_once(settled_options settled, const eplb_input& input, const maps_view& out) {
-  settled.spec.max_samples = std::max(settled.spec.max_samples, input.num_samples);
-  check_input(input, settled.spec.shape, settled.spec.max_samples, memory_kind::host);
-  const context_pointer context = make_context(settled);
-  submit(*context, input);
-  get_maps(*context, out);
-}
 
 /// The caller's options without what a part has no use for.
 eplb_options global_options(const eplb_options* options) {
@@ -76,7 +65,7 @@ eplb_status eplb_balanced_packing(const eplb_options* options, const eplb_input*
     slots.logical_to_physical = given.pack_index ? given.pack_index : given.rank_in_pack;
     slots.logical_to_physical_count = count;
     const maps_view out = check_maps(slots, settled.spec.shape, memory_kind::host);
-    plan_once(settled, read_struct(input, "input"), out);
+    plan_once(settled, read_struct(input, "input"), out, nullptr);
     const int room = given.num_items / given.num_packs;
     if (out.type == scalar::int32)
       split_slots(static_cast<const std::int32_t*>(out.logical_to_physical), out.logical_to_physical ? count : 0,
@@ -99,6 +88,6 @@ eplb_status eplb_replicate_experts(const eplb_shape* shape, const eplb_options* 
     const eplb_options global = global_options(options);
     const settled_options settled = settle(&flat, &global);
     const maps_view out = check_maps(read_struct(maps, "maps"), settled.spec.shape, memory_kind::host);
-    plan_once(settled, read_struct(input, "input"), out);
+    plan_once(settled, read_struct(input, "input"), out, nullptr);
   });
 }

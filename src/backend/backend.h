@@ -3,8 +3,8 @@
 // has been validated, but for the loads themselves, which only the backend can read.
 #pragma once
 
+#include <cstdio>
 #include <stdexcept>
-#include <variant>
 
 #include "core/problem.h"
 
@@ -34,7 +34,6 @@ struct load_view {
   scalar type;
   const void* data;
   int samples;
-
 };
 
 /// Calls f with the loads as a pointer to their type.
@@ -71,7 +70,14 @@ class progress_sink {
 /// A load that cannot be planned with.
 struct bad_load {
   int sample, layer, expert;
-  std::variant<float, double, std::int32_t, std::int64_t> value;
+  char value[32];
+
+  bad_load(int s, int l, int e, double x) : sample(s), layer(l), expert(e) { std::snprintf(value, sizeof value, "%.9g", x); }
+  bad_load(int s, int l, int e, std::int64_t x) : sample(s), layer(l), expert(e) {
+    std::snprintf(value, sizeof value, "%lld", static_cast<long long>(x));
+  }
+  bad_load(int s, int l, int e, float x) : bad_load(s, l, e, static_cast<double>(x)) {}
+  bad_load(int s, int l, int e, std::int32_t x) : bad_load(s, l, e, std::int64_t{x}) {}
 };
 /// A layer whose loads add up to more than float32 holds.
 struct bad_total {

@@ -40,16 +40,9 @@ struct cpu_memory {
   score_memory score;
 };
 
-std::size_t extent(int n) { return static_cast<std::size_t>(n); }
-
-/// More threads than this would find nothing to do.
-int useful_threads(const plan_spec& spec) {
-  return std::min(spec.threads, std::max(spec.shape.layers, spec.rules.candidates));
-}
-
 cpu_memory lay_out(arena& memory, const plan_spec& spec) {
   const plan_shape& shape = spec.shape;
-  const std::size_t layers = extent(shape.layers), threads = extent(useful_threads(spec));
+  const std::size_t layers = extent(shape.layers), threads = extent(spec.threads);
   const std::size_t experts = layers * extent(shape.experts), slots = layers * extent(shape.slots);
   cpu_memory out{};
   for (stored_plan& plan : out.plans) {
@@ -94,7 +87,7 @@ class cpu_planner final : public planner {
  public:
   cpu_planner(const plan_spec& spec, const cpu_memory& memory)
       : spec_(spec), kernels_(spec.kernels ? *spec.kernels : best_kernels()), memory_(memory),
-        pool_(useful_threads(spec), memory.threads) {}
+        pool_(spec.threads, memory.threads) {}
 
   void plan(const load_view& loads, std::uint64_t seed, progress_sink* progress) override {
     const float_mode exact;
@@ -111,18 +104,19 @@ class cpu_planner final : public planner {
                              memory_.workers[worker].layer, next.maps.of(spec_.shape, layer)}, hook);
     };
     const auto stop_after = [&](int done) {
+      const float_mode whatever_the_callback_does;
       if (progress && progress->stop_after(done, spec_.shape.layers)) stopped = true;
       return stopped || bad;
     };
-    if (spec_.shape.layers < useful_threads(spec_)) {
+    if (spec_.shape.layers < spec_.threads) {
       for (int layer = 0; layer < spec_.shape.layers && !stop_after(layer); ++layer) {
         const auto share_out = [&](const packing_problem& problem) {
-          search_with_all_threads(problem, [&](int) { return stop_after(layer); });
-          if (stopped) throw cancelled{};  // no candidate may have been tried
+          search_with_all_threads(problem, [&] { return stop_after(layer); });
         };
         hook_of<decltype(share_out)> hook(share_out);
         plan_layer(0, layer, &hook);
       }
+      if (!stopped && !bad) stop_after(spec_.shape.layers);
     } else {
       pool_.run(spec_.shape.layers, [&](int worker, int layer) { plan_layer(worker, layer, nullptr); }, stop_after);
     }
@@ -146,8 +140,7 @@ class cpu_planner final : public planner {
 
   void get_stats(placement_stats& out) override {
     const float_mode exact;
-    serial_group serial;
-    score(serial, spec_.shape, current().maps, current().load, current().samples, memory_.score, out);
+    score(spec_.shape, current().maps, current().load, current().samples, memory_.score, out);
   }
 
  private:
@@ -187,13 +180,15 @@ class cpu_planner final : public planner {
   /// Deals the candidates of one problem, sorted by worker 0, to all threads.
   template <class Stop>
   void search_with_all_threads(const packing_problem& problem, Stop stop) {
-    const int shares = useful_threads(spec_), candidates = spec_.rules.candidates;
+    bool stopped = false;
+    const int shares = spec_.threads, candidates = spec_.rules.candidates;
     pool_.run(shares, [&](int thread, int share) {
       const worker_memory& worker = memory_.workers[share];
       *worker.best_key = kernels_.try_candidates(
           problem, spec_.rules, candidates * share / shares, candidates * (share + 1) / shares,
           memory_.workers[0].layer.items, memory_.workers[thread].layer.packing, worker.best_member);
-    }, stop);
+    }, [&](int) { return stopped = stop(); });
+    if (stopped) throw cancelled{};  // not all candidates have been tried
     const worker_memory* const best = std::min_element(
         memory_.workers, memory_.workers + shares,
         [](const worker_memory& a, const worker_memory& b) { return *a.best_key < *b.best_key; });

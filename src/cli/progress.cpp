@@ -19,7 +19,7 @@ Progress::Progress(eplb_options& options, std::string what)
     : what_(std::move(what)),
       on_terminal_(isatty(STDERR_FILENO) != 0),
       next_draw_(Clock::now() + std::chrono::seconds(1)) {
-  options.progress = report;
+  options.progress_fn = report;
   options.user = this;
   interrupted = 0;
   struct sigaction action {};

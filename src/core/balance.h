@@ -57,7 +57,7 @@ EPLB_CORE void place_groups(Group& group, const plan_shape& shape, packing_probl
   if (!is_identity(problem)) {
     for (int g = rank; g < shape.groups; g += size) {
       float sum = 0;
-      for (int place = 0; place < width; ++place) sum += load[g * width + place];
+      for (int place = 0; place < width; ++place) sum = add_loads(sum, load[g * width + place]);
       m.group_load[g] = sum;
     }
     group.sync();

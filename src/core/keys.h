@@ -3,6 +3,8 @@
 // them, one comparison of 64-bit keys settles the load and, on ties, the lowest index.
 #pragma once
 
+#include <cfloat>
+
 #include "core/problem.h"
 
 namespace eplb {
@@ -10,6 +12,13 @@ namespace {
 
 EPLB_CORE inline std::uint32_t float_bits(float x) { return __builtin_bit_cast(std::uint32_t, x); }
 EPLB_CORE inline float bits_float(std::uint32_t bits) { return __builtin_bit_cast(float, bits); }
+
+/// A layer's total is finite when it is added up in index order. In another order its sums might be
+/// rounded up to infinity, with which nothing can be compared; they stop at the largest number instead.
+EPLB_CORE inline float add_loads(float a, float b) {
+  const float sum = a + b;
+  return sum < FLT_MAX ? sum : FLT_MAX;
+}
 
 /// The least key is the lightest, lowest index first.
 EPLB_CORE inline std::uint64_t lightest_key(float load, std::uint32_t index) {

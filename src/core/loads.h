@@ -2,8 +2,6 @@
 // Loads as callers have them into float32, once, and whether they can be planned with.
 #pragma once
 
-#include <cfloat>
-
 #include "core/keys.h"
 
 namespace eplb {

@@ -125,7 +125,7 @@ EPLB_CORE void pack_lpt(Group& group, const packing& p, index_t* used,
       const auto pack = static_cast<int>(key_index(leader));
       if (pack % size != rank) continue;
       const int seat = used[pack];
-      const float load = lightest_key_load(leader) + p.load[item];
+      const float load = add_loads(lightest_key_load(leader), p.load[item]);
       const std::uint64_t key = lightest_key(load, static_cast<std::uint32_t>(pack));
       p.pack_load[pack] = load;
       p.member[pack * room + seat] = static_cast<index_t>(item);

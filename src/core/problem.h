@@ -18,6 +18,9 @@ namespace eplb {
 using index_t = std::uint16_t;
 constexpr int max_extent = 65535;
 
+/// Of an array.
+constexpr std::size_t extent(int n) { return static_cast<std::size_t>(n); }
+
 /// Layers and experts on a cluster. A global plan has 1 group and 1 node.
 struct plan_shape {
   int layers, experts, slots, groups, nodes, gpus;
@@ -79,6 +82,11 @@ class arena {
 
   /// Of every piece, if the block has it; a cache line, so that threads do not share one.
   static constexpr std::size_t alignment = 64;
+  /// The first place in a block, which has `alignment` bytes to spare, that is aligned.
+  static void* align(void* block) {
+    const std::size_t over = reinterpret_cast<std::uintptr_t>(block) % alignment;
+    return static_cast<char*>(block) + (alignment - over) % alignment;
+  }
 
  private:
   char* begin_;

@@ -2,7 +2,7 @@
 // How good a placement of one layer is under a load. Any number of slots and gpus.
 #pragma once
 
-#include "core/problem.h"
+#include "core/serial_group.h"
 
 namespace eplb {
 namespace {
@@ -37,7 +37,8 @@ EPLB_CORE inline double balancedness(const plan_shape& shape, const float* load,
   for (int gpu = 0; gpu < shape.gpus; ++gpu)
     largest = gpu_load[gpu] > largest ? gpu_load[gpu] : largest;
   if (!(total > 0)) return 0;
-  return total / (shape.slots < shape.gpus ? shape.slots : shape.gpus) / largest;
+  const double balance = total / (shape.slots < shape.gpus ? shape.slots : shape.gpus) / largest;
+  return balance < 1 ? balance : 1;  // the sums are rounded differently
 }
 
 /// Slots whose gpu has the same expert in an earlier slot, of this thread's share of the experts.
@@ -90,9 +91,9 @@ EPLB_CORE double score_layer(Group& group, const plan_shape& shape, const layer_
 }
 
 /// Judges a placement of all layers under loads [samples][layers][experts], one thread for all.
-template <class Group>
-void score(Group& group, const plan_shape& shape, const layer_maps& maps, const float* load,
-           int samples, const score_memory& memory, placement_stats& out) {
+inline void score(const plan_shape& shape, const layer_maps& maps, const float* load, int samples,
+                  const score_memory& memory, placement_stats& out) {
+  serial_group group;
   const auto layers = static_cast<std::size_t>(shape.layers);
   const auto experts = static_cast<std::size_t>(shape.experts);
   double sum = 0, least = 1;

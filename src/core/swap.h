@@ -9,7 +9,7 @@ namespace {
 
 /// Items by their position when sorted, heaviest first, dealt to packs of equal size. The arrays
 /// marked + have Group::vector_width more elements, so that a thread may take so many items at once;
-/// what stands there looks like items of an infinitely loaded pack, with which no swap gains.
+/// what stands there looks like items of an immensely loaded pack, with which no swap gains.
 struct packing {
   int items, packs;
   const float* load;  // [items +] descending
@@ -30,7 +30,7 @@ constexpr float least_gain = 1e-6f;
 EPLB_CORE inline float sum_pack(const packing& p, int pack) {
   const index_t* member = p.member + pack * p.room();
   float sum = 0;
-  for (int seat = 0; seat < p.room(); ++seat) sum += p.load[member[seat]];
+  for (int seat = 0; seat < p.room(); ++seat) sum = add_loads(sum, p.load[member[seat]]);
   return sum;
 }
 
@@ -54,7 +54,8 @@ EPLB_CORE inline void replace_member(const packing& p, int pack, int out, int in
   member[seat] = static_cast<index_t>(in);
 }
 
-/// Gains are compared as their bits: these order as positive gains do, and no other is ever taken.
+/// Gains are compared as their bits: these order as positive gains do, and no other is ever taken. None
+/// is a NaN, whose sign differs between machines: all loads and sums are finite, and so is each factor.
 EPLB_CORE inline std::int32_t order_bits(float gain) { return __builtin_bit_cast(std::int32_t, gain); }
 
 /// How far moving d from a pack to one that is `slack` lighter lowers the higher of the two.
@@ -69,9 +70,9 @@ struct peak_gain {
 
 /// How far it lowers the sum of squares. Both orders of a pair gain the same.
 struct square_gain {
-  EPLB_CORE std::int32_t operator()(float d, float slack) const { return order_bits(2 * d * (slack - d)); }
+  EPLB_CORE std::int32_t operator()(float d, float slack) const { return order_bits(2 * (d * (slack - d))); }
   /// The same promise; the rounding of the product is made up for.
-  EPLB_CORE std::int32_t bound(float d, float slack) const { return order_bits(2.00001f * d * (slack - d)); }
+  EPLB_CORE std::int32_t bound(float d, float slack) const { return order_bits(2.00001f * (d * (slack - d))); }
 };
 
 /// The best swap that one thread has seen: its gain, as bits, and the first row that reaches it.
@@ -199,13 +200,14 @@ EPLB_CORE int count_heavier(Group& group, const packing& p, float load) {
 }
 
 /// Swaps until no swap gains, at most max_swaps times. The packing comes with members and loads. Stops
-/// early when its heaviest pack cannot end below `to_beat`: a round lowers one pack, the heaviest.
+/// early when its heaviest pack cannot end below `to_beat`: a round lowers one pack, the one that gives.
+/// (Also as rounded: with a heavier member in place of another, no partial sum gets smaller.)
 template <class Group>
 EPLB_CORE void refine(Group& group, const packing& p, swap_scope scope, int max_swaps, float to_beat) {
   if (scope == swap_scope::none) return;
   const int rank = group.thread_rank(), size = group.size();
   for (int pack = rank; pack < p.packs; pack += size) refresh_pack(p, pack);
-  for (int k = rank; k < Group::vector_width; k += size) p.own_load[p.items + k] = infinity;
+  for (int k = rank; k < Group::vector_width; k += size) p.own_load[p.items + k] = FLT_MAX;
   group.sync();
   for (int round = 0; round < max_swaps; ++round) {
     if (to_beat < infinity && count_heavier(group, p, to_beat) > max_swaps - round) return;

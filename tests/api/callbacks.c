@@ -49,22 +49,23 @@ static void EPLB_CALL on_log(void* user, int32_t level, const char* message) {
 static eplb_options listening(listener* l, int32_t threads) {
   eplb_options options = make_options(EPLB_STRATEGY_LPT_RESTART4);
   options.num_threads = threads;
-  options.progress = on_progress;
+  options.progress_fn = on_progress;
   options.user = l;
   return options;
 }
 
-static void progress_goes_to_the_end(int32_t threads) {
-  const eplb_shape shape = make_shape(LAYERS, EXPERTS, 24, 4, 2, 8);
+/* With fewer layers than threads, the threads share out candidates instead. */
+static void progress_goes_to_the_end(int32_t layers, int32_t threads) {
+  const eplb_shape shape = make_shape(layers, EXPERTS, 24, 4, 2, 8);
   listener l = listen(0);
   const eplb_options options = listening(&l, threads);
   const eplb_options silent = make_options(EPLB_STRATEGY_LPT_RESTART4);
   float loads[COUNT];
-  const eplb_input input = make_input(EPLB_TYPE_FLOAT32, loads, COUNT);
+  const eplb_input input = make_input(EPLB_TYPE_FLOAT32, loads, (size_t)layers * EXPERTS);
   plan told, untold;
   fill_loads(loads, COUNT, 1);
   told = plan_of(&shape, &options, &input);
-  CHECK(l.calls > 0 && l.last == l.total && !l.backwards && !l.on_other_thread);
+  CHECK(l.calls > 0 && l.last == layers && l.total == layers && !l.backwards && !l.on_other_thread);
   untold = plan_of(&shape, &silent, &input);
   CHECK(plan_same(&told, &untold));
   plan_free(&told), plan_free(&untold);
@@ -159,7 +160,7 @@ static listener lines_at(int32_t level) {
   listener l = listen(0);
   eplb_options options = make_options(EPLB_STRATEGY_AUTO);
   eplb_context* context;
-  options.log = on_log;
+  options.log_fn = on_log;
   options.log_level = level;
   options.user = &l;
   context = context_of(&shape, &options);
@@ -179,8 +180,10 @@ static void logging(void) {
 }
 
 int main(void) {
-  progress_goes_to_the_end(1);
-  progress_goes_to_the_end(3);
+  progress_goes_to_the_end(LAYERS, 1);
+  progress_goes_to_the_end(LAYERS, 3);
+  progress_goes_to_the_end(1, 1);
+  progress_goes_to_the_end(2, 3);
   cancelling(1);
   cancelling(3);
   cancelling_the_parts();

@@ -49,11 +49,22 @@ typedef struct answers {
   eplb_stats plan_stats, score_stats;
 } answers;
 
+static int careless; /* whether the callback leaves behind another mode of the unit that plans are made with */
+
+static void be_careless(void) {
+#if defined(__x86_64__)
+  _mm_setcsr(_mm_getcsr() | 0x8040u | 0x6000u); /* flush, towards zero */
+#else
+  fesetround(FE_TOWARDZERO);
+#endif
+}
+
 /* Keeps the calling thread from doing all the work itself. */
 static int32_t EPLB_CALL pause_a_little(void* user, int64_t done, int64_t total) {
   const struct timespec while_others_work = {0, 1000000};
-  (void)user, (void)done, (void)total;
-  nanosleep(&while_others_work, NULL);
+  (void)done, (void)total;
+  if (careless) be_careless();
+  if (*(const int32_t*)user > 1) nanosleep(&while_others_work, NULL);
   return 0;
 }
 
@@ -64,7 +75,8 @@ static answers compute(int32_t strategy, int32_t threads) {
   answers a;
   options.num_threads = threads;
   options.max_samples = 2;
-  if (threads > 1) options.progress = pause_a_little;
+  options.progress_fn = pause_a_little;
+  options.user = &threads;
   a.maps = plan_new(&shape, EPLB_TYPE_INT32);
   a.plan_stats = a.score_stats = make_stats();
   context = context_of(&shape, &options);
@@ -92,7 +104,9 @@ static void same_in_mode(mode m, int32_t strategy, int32_t threads, const answer
   mode after;
   answers got;
   set_mode(m);
+  careless = 1;
   got = compute(strategy, threads);
+  careless = 0;
   check_bad_load();
   after = get_mode();
   set_mode(usual);

@@ -57,8 +57,8 @@ static eplb_options pooled(int32_t strategy, int32_t threads, pool* p) {
   eplb_options options = make_options(strategy);
   options.num_threads = threads;
   options.max_samples = 3;
-  options.alloc = pool_alloc;
-  options.free = pool_free;
+  options.alloc_fn = pool_alloc;
+  options.free_fn = pool_free;
   options.user = p;
   return options;
 }

@@ -158,10 +158,10 @@ static void EPLB_CALL no_free(void* user, void* pointer) { (void)user, (void)poi
 static void allocators_come_in_pairs(void) {
   const eplb_shape shape = make_shape(1, 8, 16, 1, 1, 4);
   eplb_options options = make_options(EPLB_STRATEGY_LPT);
-  options.alloc = no_alloc;
+  options.alloc_fn = no_alloc;
   refuse(&shape, &options, "alloc|free");
-  options.alloc = NULL;
-  options.free = no_free;
+  options.alloc_fn = NULL;
+  options.free_fn = no_free;
   refuse(&shape, &options, "alloc|free");
 }
 
@@ -171,8 +171,8 @@ static void too_large(void) {
   eplb_options options = make_options(EPLB_STRATEGY_LPT_RESTART64_ANY);
   eplb_context* context = NULL;
   size_t host = 0;
-  options.alloc = no_alloc;
-  options.free = no_free;
+  options.alloc_fn = no_alloc;
+  options.free_fn = no_free;
   options.max_samples = INT32_MAX;
   options.candidates = 65535;
   CHECK(eplb_create(&shape, &options, &context, NULL) != EPLB_SUCCESS);

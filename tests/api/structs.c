@@ -122,7 +122,7 @@ static void shorter(void) {
                {SHAPE, offsetof(eplb_shape, num_gpus), EPLB_ERROR_INVALID_ARGUMENT},
                {OPTIONS, sizeof(uint32_t), EPLB_SUCCESS},
                {OPTIONS, offsetof(eplb_options, max_samples), EPLB_SUCCESS},
-               {OPTIONS, offsetof(eplb_options, log), EPLB_SUCCESS},
+               {OPTIONS, offsetof(eplb_options, log_fn), EPLB_SUCCESS},
                {INPUT, offsetof(eplb_input, seed), EPLB_SUCCESS},
                {INPUT, offsetof(eplb_input, loads), EPLB_ERROR_INVALID_ARGUMENT},
                {MAPS, sizeof(uint32_t), EPLB_SUCCESS},
@@ -177,7 +177,7 @@ static void documented_defaults(void) {
   CHECK(o.memory == EPLB_MEMORY_HOST && o.device == -1 && o.num_threads == 1 && o.max_samples == 1);
   CHECK(o.initial == 0 && o.candidates == 0 && o.amplitude == 0 && o.amplitude_form == 0);
   CHECK(o.swap_scope == 0 && o.max_swaps == 0 && o.selection == 0 && o.log_level == EPLB_LOG_INFO);
-  CHECK(o.log == NULL && o.progress == NULL && o.alloc == NULL && o.free == NULL && o.user == NULL);
+  CHECK(o.log_fn == NULL && o.progress_fn == NULL && o.alloc_fn == NULL && o.free_fn == NULL && o.user == NULL);
   CHECK(eplb_input_init(&i, sizeof i) == EPLB_SUCCESS);
   CHECK(i.type == EPLB_TYPE_FLOAT32 && i.memory == EPLB_MEMORY_HOST && i.num_samples == 1);
   CHECK(i.loads == NULL && i.loads_count == 0 && i.seed == 0);

@@ -66,7 +66,7 @@ static void every_call_while_one_submits(void) {
   pthread_t thread;
   void* status = NULL;
   int32_t count = -7;
-  options.progress = wait_at_gate;
+  options.progress_fn = wait_at_gate;
   options.user = &g;
   context = context_of(&shape, &options);
   CHECK(pthread_create(&thread, NULL, submit, context) == 0);

@@ -23,7 +23,7 @@ int main() {
   for (const int threads : {1, 3}) {
     eplb_options options = make_options(EPLB_STRATEGY_LPT);
     options.num_threads = threads;
-    options.progress = on_progress;
+    options.progress_fn = on_progress;
     eplb_context* context = context_of(&shape, &options);
     plan p = plan_new(&shape, EPLB_TYPE_INT32);
     throws = true;

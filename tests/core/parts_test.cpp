@@ -10,6 +10,7 @@
 #include "core/random.h"
 #include "core/score.h"
 #include "core/serial_group.h"
+#include "core/swap.h"
 #include "support/emulated_group.h"
 
 namespace eplb {
@@ -130,7 +131,6 @@ TEST(EmulatedGroup, KeepsTheGroupsPromises) {
 }
 
 TEST(Loads, AreFiniteAndNotNegative) {
-  const float infinity = std::numeric_limits<float>::infinity();
   for (const float bad : {std::nanf(""), -std::nanf(""), infinity, -infinity, -1.0f, -1e-45f}) EXPECT_FALSE(is_load(bad));
   for (const double bad : {1e39, -1e-300, -0x1p-1074}) EXPECT_FALSE(is_load(bad));
   EXPECT_FALSE(is_load(std::int64_t{-1}));
@@ -148,6 +148,18 @@ TEST(Loads, TotalIsCheckedInOrder) {
   EXPECT_FALSE(total_is_finite(group, load.data(), 100));
   EXPECT_TRUE(total_is_finite(group, load.data(), 49));
   EXPECT_TRUE(total_is_finite(group, load.data(), 1));
+}
+
+/// NaNs have one sign on one machine and the other on another.
+TEST(Swap, NoGainIsNotANumber) {
+  const float loads[] = {0, 1e-45f, 1, 3, 1e19f, 0x1p102f, FLT_MAX / 2, FLT_MAX};
+  for (const float i : loads)
+    for (const float j : loads)
+      for (const float own : loads)
+        for (const float other : loads)
+          for (const std::int32_t gain : {peak_gain{}(i - j, own - other), square_gain{}(i - j, own - other),
+                                          square_gain{}.bound(i - j, own - other)})
+            EXPECT_EQ(bits_float(static_cast<std::uint32_t>(gain)), bits_float(static_cast<std::uint32_t>(gain)));
 }
 
 TEST(Score, FirstGpusHaveOneSlotMore) {

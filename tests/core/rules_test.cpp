@@ -5,62 +5,15 @@
 
 #include <set>
 
-#include "core/balance.h"
 #include "core/maps.h"
-#include "core/serial_group.h"
-#include "support/cases.h"
-#include "support/reference.h"
+#include "support/against_reference.h"
 
 namespace eplb {
 namespace {
 
-struct plan {
-  std::vector<index_t> physical_to_logical, replica_rank, replica_count;
-};
+void expect_reference(const rules_case& c) { ASSERT_TRUE(equals_reference(c)) << c.name(); }
 
-plan plan_layer(const plan_shape& shape, const packing_rules& rules, const float* load, std::uint64_t seed, int layer) {
-  arena counter;
-  layer_memory::lay_out<serial_group>(counter, shape);
-  std::vector<char> block(counter.used());
-  arena pieces(block.data());
-  const layer_memory memory = layer_memory::lay_out<serial_group>(pieces, shape);
-  plan out{std::vector<index_t>(static_cast<std::size_t>(shape.slots)),
-           std::vector<index_t>(static_cast<std::size_t>(shape.slots)),
-           std::vector<index_t>(static_cast<std::size_t>(shape.experts))};
-  serial_group group;
-  balance_layer(group, shape, seed, static_cast<std::uint32_t>(layer), 1, load, memory,
-                {out.physical_to_logical.data(), out.replica_rank.data(), out.replica_count.data()},
-                [&](const packing_problem& problem) {
-                  try_candidates(group, problem, rules, 0, rules.candidates, memory.items, memory.packing, memory.member);
-                });
-  return out;
-}
-
-std::vector<index_t> narrow(const std::vector<int>& from) { return {from.begin(), from.end()}; }
-
-void expect_reference(const plan_shape& shape, const cases::load_kind& kind, const cases::named_rules& rules,
-                      std::uint64_t seed) {
-  const std::vector<float> loads = cases::make_loads(kind, shape, seed);
-  for (int layer = 0; layer < shape.layers; ++layer) {
-    const float* const load = loads.data() + layer * shape.experts;
-    const plan got = plan_layer(shape, rules.rules, load, seed, layer);
-    const reference::maps want =
-        reference::balance_layer(shape, rules.rules, {load, load + shape.experts}, seed, layer);
-    const std::string name = cases::to_string(shape) + ", " + kind.name + ", " + rules.name;
-    ASSERT_EQ(got.physical_to_logical, narrow(want.physical_to_logical)) << name;
-    ASSERT_EQ(got.replica_rank, narrow(want.replica_rank)) << name;
-    ASSERT_EQ(got.replica_count, narrow(want.replica_count)) << name;
-  }
-}
-
-TEST(Rules, HoldOnRandomShapes) {
-  cases::stream s(1);
-  for (int round = 0; round < (sanitized ? 10 : 60); ++round) {
-    const plan_shape shape = cases::random_shape(s, 64);
-    for (const cases::load_kind& kind : cases::load_kinds())
-      for (const cases::named_rules& rules : cases::all_rules(5)) expect_reference(shape, kind, rules, s.bits());
-  }
-}
+TEST(Rules, HoldOnRandomShapes) { for_random_cases(sanitized ? 10 : 60, expect_reference); }
 
 TEST(Rules, HoldAtTheEdges) {
   cases::stream s(2);
@@ -68,7 +21,7 @@ TEST(Rules, HoldAtTheEdges) {
     if (shape.slots > (sanitized ? 100 : 500)) continue;  // the plain rules take long there
     for (const cases::load_kind& kind : cases::load_kinds())
       for (const cases::named_rules& rules : cases::all_rules(2))
-        if (rules.rules.scope != swap_scope::any_any || shape.slots < 200) expect_reference(shape, kind, rules, s.bits());
+        if (rules.rules.scope != swap_scope::any_any || shape.slots < 200) expect_reference({shape, kind, rules, s.bits()});
   }
 }
 
@@ -76,7 +29,7 @@ TEST(Rules, HoldOnLargeShapes) {
   for (const plan_shape& shape : cases::edge_shapes())
     for (const cases::named_rules& rules : cases::all_rules(2))
       if (shape.slots > 500 && rules.rules.scope == swap_scope::none)
-        expect_reference(shape, cases::load_kinds()[0], rules, 3);
+        expect_reference({shape, cases::load_kinds()[0], rules, 3});
 }
 
 /// What must be true of any placement of a layer.

@@ -60,6 +60,7 @@ inline const std::vector<load_kind>& load_kinds() {
       {"powers", [](stream&, int e, int) { return std::ldexp(1.0f, e % 32); }},
       {"group_hot", [](stream&, int e, int n) { return 8 * e < n ? 1000.0f : 1.0f; }},
       {"huge", [](stream& s, int, int n) { return static_cast<float>((1 + s.unit()) * 1e37 / n); }},
+      {"limit", [](stream& s, int e, int n) { return e == n / 2 ? 0x1.fffff0p127f : s.below(2) ? 0x1p102f : 0.0f; }},
       {"tiny", [](stream& s, int, int) { return static_cast<float>(s.below(9)) * 1e-45f; }},
       {"mixed_scale", [](stream& s, int, int) { return s.below(10) == 0 ? 0x1p50f : 1.0f; }},
       {"fractions", [](stream& s, int, int) { return static_cast<float>(s.unit() * 1e-3); }},

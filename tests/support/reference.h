@@ -4,6 +4,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cfloat>
 #include <cstdint>
 #include <numeric>
 #include <vector>
@@ -30,6 +31,9 @@ inline floats ones_if_empty(floats loads) {
   return loads;
 }
 
+/// Sums stop at the largest number.
+inline void add(float& sum, float load) { sum = std::min(sum + load, FLT_MAX); }
+
 /// `order` lists the items as they are to be packed; gives each of them a pack.
 inline ints first_packing(initial_packing rule, const floats& loads, const ints& order, int packs) {
   const int room = static_cast<int>(loads.size()) / packs;
@@ -44,7 +48,7 @@ inline ints first_packing(initial_packing rule, const floats& loads, const ints&
         if (used[p] < room && (to < 0 || sum[p] < sum[to])) to = p;
     }
     pack[order[q]] = to;
-    sum[to] += loads[order[q]];
+    add(sum[to], loads[order[q]]);
     ++used[to];
   }
   return pack;
@@ -52,7 +56,7 @@ inline ints first_packing(initial_packing rule, const floats& loads, const ints&
 
 inline floats pack_sums(const floats& loads, const ints& order, const ints& pack, int packs) {
   floats sum(packs, 0);
-  for (const int i : order) sum[pack[i]] += loads[i];
+  for (const int i : order) add(sum[pack[i]], loads[i]);
   return sum;
 }
 
@@ -70,7 +74,7 @@ inline void swap_until_stuck(const packing_rules& rules, const floats& loads, co
         const float d = loads[i] - loads[j], slack = sum[a] - sum[b];
         float gain = 0;
         if (rules.scope == swap_scope::any_any) {
-          if (a != b) gain = 2 * d * (slack - d);
+          if (a != b) gain = 2 * (d * (slack - d));
         } else if (a == heavy && b != heavy && d > 0) {
           if (rules.scope == swap_scope::heaviest_any || b == light) gain = std::min(d, slack - d);
         }
@@ -141,7 +145,7 @@ inline maps balance_layer(const plan_shape& shape, const packing_rules& rules, c
   const int width = shape.experts / shape.groups, experts = shape.experts / shape.nodes;
   const int slots = shape.slots / shape.nodes, gpus = shape.gpus / shape.nodes;
   floats group_load(shape.groups, 0);
-  for (int e = 0; e < shape.experts; ++e) group_load[e / width] += loads[e];
+  for (int e = 0; e < shape.experts; ++e) add(group_load[e / width], loads[e]);
   ints expert;
   for (const int g : balanced_packing(rules, group_load, shape.nodes, seed, layer, 0))
     for (int place = 0; place < width; ++place) expert.push_back(g * width + place);
