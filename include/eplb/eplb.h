@@ -356,7 +356,8 @@ EPLB_API eplb_status EPLB_CALL eplb_stats_init(eplb_stats* stats, size_t struct_
 /** @} */
 
 /** @defgroup oneshot In one call
- *  Host memory; each call allocates what it needs and frees it before it returns.
+ *  Host memory; each call allocates what it needs and frees it before it returns. max_samples need not
+ *  be set: there is only one submit.
  *  @{ */
 /** Plans a placement: eplb_create(), eplb_submit_weights(), eplb_get_maps(), eplb_get_stats() and
  *  eplb_destroy() in one. What DeepSeek's function of this name does.
@@ -498,7 +499,7 @@ eplb_score_placement(const eplb_shape* shape, const eplb_input* input, const epl
 
 /** @defgroup parts The parts of a plan
  *  The two steps that engines use by themselves. Host memory; each call allocates what it needs and
- *  frees it before it returns.
+ *  frees it before it returns. max_samples need not be set; policy, groups and nodes play no part.
  *  @{ */
 /** A packing problem for each row: n items into m packs, exactly n / m items in each. Where a message
  *  about a load says layer and expert, these are the row and the item. */

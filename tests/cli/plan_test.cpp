@@ -121,6 +121,7 @@ TEST_F(Plan, FollowsThePolicy) {
 }
 
 TEST_F(Plan, IsATableOnATerminal) {
+  if (!can_open_terminal()) GTEST_SKIP() << "no pseudo-terminal can be opened here";
   write("loads.json", some_loads(5, 30).dump());
   const Outcome outcome =
       run_tool_on_terminal(directory, {"plan", "loads.json", "--slots", "40", "--gpus", "8"});
@@ -153,6 +154,7 @@ TEST_F(Plan, TableHoldsOnlyAsciiWithoutAUtf8Locale) {
 }
 
 TEST_F(Plan, CtrlCCancels) {
+  if (!can_open_terminal()) GTEST_SKIP() << "no pseudo-terminal can be opened here";
   // Many small layers: it takes seconds anywhere, and the library looks up often.
   write("loads.json", some_loads(4000, 32).dump());
   const Outcome outcome = run_tool_on_terminal(

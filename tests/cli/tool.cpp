@@ -64,6 +64,14 @@ Outcome run_tool(const fs::path& directory, const Arguments& arguments, const st
   return outcome;
 }
 
+bool can_open_terminal() {
+  int terminal = -1, program_side = -1;
+  if (openpty(&terminal, &program_side, nullptr, nullptr, nullptr) != 0) return false;
+  close(terminal);
+  close(program_side);
+  return true;
+}
+
 Outcome run_tool_on_terminal(const fs::path& directory, const Arguments& arguments,
                              const std::string& awaited) {
   int terminal = -1;

@@ -23,6 +23,9 @@ struct Outcome {
 Outcome run_tool(const std::filesystem::path& directory, const Arguments& arguments,
                  const std::string& input = "");
 
+/// Not every container has pseudo-terminals.
+bool can_open_terminal();
+
 /// Runs the tool with a terminal as stdin, stdout and stderr; all that it shows is in Outcome::out. As soon
 /// as that holds @p awaited, Ctrl-C is pressed, unless @p awaited is empty.
 Outcome run_tool_on_terminal(const std::filesystem::path& directory, const Arguments& arguments,
