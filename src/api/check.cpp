@@ -175,8 +175,8 @@ eplb_packing defaults<eplb_packing>() {
 
 void check_range(const char* name, std::int64_t value, std::int64_t least, std::int64_t most) {
   if (value < least || value > most)
-    fail(EPLB_ERROR_INVALID_ARGUMENT, "%s is %lld; it must be %lld to %lld", name,
-         static_cast<long long>(value), static_cast<long long>(least), static_cast<long long>(most));
+    fail(EPLB_ERROR_INVALID_ARGUMENT, "%s is %lld; it must be %lld to %lld", name, static_cast<long long>(value),
+         static_cast<long long>(least), static_cast<long long>(most));
 }
 
 void check_multiple(const char* name, int value, const char* of_name, int of) {
@@ -186,19 +186,15 @@ void check_multiple(const char* name, int value, const char* of_name, int of) {
 
 void check_enum(const char* name, std::int32_t value, std::int32_t count) {
   if (value < 0 || value >= count)
-    fail(EPLB_ERROR_INVALID_ARGUMENT, "%s is %d, which this library does not know; it must be 0 to %d", name,
-         value, count - 1);
+    fail(EPLB_ERROR_INVALID_ARGUMENT, "%s is %d, which this library does not know; it must be 0 to %d", name, value,
+         count - 1);
 }
 
-std::size_t size_of(scalar type) {
-  return type == scalar::float64 || type == scalar::int64 ? 8 : 4;
-}
+std::size_t size_of(scalar type) { return type == scalar::float64 || type == scalar::int64 ? 8 : 4; }
 
-void check_buffer(const char* name, const void* data, std::size_t count, std::size_t needed,
-                  std::size_t element_size) {
+void check_buffer(const char* name, const void* data, std::size_t count, std::size_t needed, std::size_t element_size) {
   if (!data) return;
-  if (count < needed)
-    fail(EPLB_ERROR_BUFFER_TOO_SMALL, "%s has %zu elements; it must have %zu", name, count, needed);
+  if (count < needed) fail(EPLB_ERROR_BUFFER_TOO_SMALL, "%s has %zu elements; it must have %zu", name, count, needed);
   if (reinterpret_cast<std::uintptr_t>(data) % element_size != 0)
     fail(EPLB_ERROR_INVALID_ARGUMENT, "%s is at %p, which is not aligned to its elements of %zu bytes", name, data,
          element_size);
@@ -307,7 +303,11 @@ maps_view check_maps(const eplb_maps& maps, const plan_shape& shape, memory_kind
     check_buffer("maps.logical_to_physical", maps.logical_to_physical, maps.logical_to_physical_count,
                  experts * extent(maps.max_replicas), size);
   }
-  return {type, maps.physical_to_logical, maps.replica_rank, maps.replica_count, maps.logical_to_physical,
+  return {type,
+          maps.physical_to_logical,
+          maps.replica_rank,
+          maps.replica_count,
+          maps.logical_to_physical,
           maps.logical_to_physical ? extent(maps.max_replicas) : 0};
 }
 

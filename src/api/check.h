@@ -87,8 +87,7 @@ void check_multiple(const char* name, int value, const char* of_name, int of);
 void check_enum(const char* name, std::int32_t value, std::int32_t count);
 
 /// A buffer with `needed` elements.
-void check_buffer(const char* name, const void* data, std::size_t count, std::size_t needed,
-                  std::size_t element_size);
+void check_buffer(const char* name, const void* data, std::size_t count, std::size_t needed, std::size_t element_size);
 
 /// The five choices of a strategy.
 struct preset {
@@ -130,8 +129,7 @@ settled_options settle(const eplb_shape* shape, const eplb_options* options);
 
 scalar check_map_type(const char* name, std::int32_t type);
 void check_memory(const char* name, std::int32_t given, memory_kind expected);
-load_view check_input(const eplb_input& input, const plan_shape& shape, int max_samples,
-                      memory_kind memory);
+load_view check_input(const eplb_input& input, const plan_shape& shape, int max_samples, memory_kind memory);
 maps_view check_maps(const eplb_maps& maps, const plan_shape& shape, memory_kind memory);
 placement_stats check_stats(const eplb_stats& stats, const plan_shape& shape);
 void write_stats(eplb_stats* to, eplb_stats given, const placement_stats& from);

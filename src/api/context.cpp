@@ -54,8 +54,7 @@ void log(const settled_options& options, std::int32_t level, const char* format,
 }
 
 const planner& planned(const eplb_context& context) {
-  if (!context.planner->has_plan())
-    fail(EPLB_ERROR_INVALID_STATE, "the context has no plan yet; submit weights first");
+  if (!context.planner->has_plan()) fail(EPLB_ERROR_INVALID_STATE, "the context has no plan yet; submit weights first");
   return *context.planner;
 }
 

@@ -27,7 +27,7 @@ class call_memory {
 
 /// What judging a placement needs.
 struct judge_memory {
-  layer_maps maps;      // of all layers
+  layer_maps maps;        // of all layers
   index_t* slot_of_rank;  // [slots]
   index_t* first_slot;    // [experts]
   score_memory score;
@@ -124,8 +124,7 @@ class layer_check {
     std::fill_n(memory_.slot_of_rank, shape_.slots, no_slot);
     for (int e = 0; e < shape_.experts; ++e) {
       const auto count = extent(maps_.replica_count[e]);
-      if (count > width)
-        reject("layer %d, expert %d has %zu slots, but max_replicas is %zu", layer_, e, count, width);
+      if (count > width) reject("layer %d, expert %d has %zu slots, but max_replicas is %zu", layer_, e, count, width);
       for (std::size_t r = 0; r < width; ++r) compare_inverse_entry(e, r, r < count);
     }
   }

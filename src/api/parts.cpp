@@ -83,8 +83,8 @@ eplb_status eplb_replicate_experts(const eplb_shape* shape, const eplb_options* 
   return guarded(error, [&] {
     const eplb_shape given = read_struct(shape, "shape");
     // A plan with a gpu for each slot: packing leaves the slots as they were made.
-    const eplb_shape flat = make_shape(given.num_layers, given.num_logical_experts, given.num_physical_experts,
-                                       given.num_physical_experts);
+    const eplb_shape flat =
+        make_shape(given.num_layers, given.num_logical_experts, given.num_physical_experts, given.num_physical_experts);
     const eplb_options global = global_options(options);
     const settled_options settled = settle(&flat, &global);
     const maps_view out = check_maps(read_struct(maps, "maps"), settled.spec.shape, memory_kind::host);

@@ -40,10 +40,14 @@ struct load_view {
 template <class F>
 auto visit_loads(const load_view& loads, F f) {
   switch (loads.type) {
-    case scalar::float32: return f(static_cast<const float*>(loads.data));
-    case scalar::float64: return f(static_cast<const double*>(loads.data));
-    case scalar::int32: return f(static_cast<const std::int32_t*>(loads.data));
-    case scalar::int64: break;
+    case scalar::float32:
+      return f(static_cast<const float*>(loads.data));
+    case scalar::float64:
+      return f(static_cast<const double*>(loads.data));
+    case scalar::int32:
+      return f(static_cast<const std::int32_t*>(loads.data));
+    case scalar::int64:
+      break;
   }
   return f(static_cast<const std::int64_t*>(loads.data));
 }
@@ -72,7 +76,9 @@ struct bad_load {
   int sample, layer, expert;
   char value[32];
 
-  bad_load(int s, int l, int e, double x) : sample(s), layer(l), expert(e) { std::snprintf(value, sizeof value, "%.9g", x); }
+  bad_load(int s, int l, int e, double x) : sample(s), layer(l), expert(e) {
+    std::snprintf(value, sizeof value, "%.9g", x);
+  }
   bad_load(int s, int l, int e, std::int64_t x) : sample(s), layer(l), expert(e) {
     std::snprintf(value, sizeof value, "%lld", static_cast<long long>(x));
   }

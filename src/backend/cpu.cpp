@@ -47,8 +47,7 @@ cpu_memory lay_out(arena& memory, const plan_spec& spec) {
   cpu_memory out{};
   for (stored_plan& plan : out.plans) {
     plan.load = memory.take<float>(extent(spec.max_samples) * experts);
-    plan.maps = {memory.take<index_t>(slots), memory.take<index_t>(slots),
-                 memory.take<index_t>(experts)};
+    plan.maps = {memory.take<index_t>(slots), memory.take<index_t>(slots), memory.take<index_t>(experts)};
   }
   out.workers = memory.take<worker_memory>(threads);
   out.threads = memory.take<std::thread>(threads - 1);
@@ -86,7 +85,9 @@ class hook_of final : public search_hook {
 class cpu_planner final : public planner {
  public:
   cpu_planner(const plan_spec& spec, const cpu_memory& memory)
-      : spec_(spec), kernels_(spec.kernels ? *spec.kernels : best_kernels()), memory_(memory),
+      : spec_(spec),
+        kernels_(spec.kernels ? *spec.kernels : best_kernels()),
+        memory_(memory),
         pool_(spec.threads, memory.threads) {}
 
   void plan(const load_view& loads, std::uint64_t seed, progress_sink* progress) override {
@@ -101,7 +102,8 @@ class cpu_planner final : public planner {
         bad = true;
       else
         kernels_.plan_layer({spec_.shape, spec_.rules, seed, layer, spec_.first_problem, load,
-                             memory_.workers[worker].layer, next.maps.of(spec_.shape, layer)}, hook);
+                             memory_.workers[worker].layer, next.maps.of(spec_.shape, layer)},
+                            hook);
     };
     const auto stop_after = [&](int done) {
       const float_mode whatever_the_callback_does;
@@ -118,7 +120,8 @@ class cpu_planner final : public planner {
       }
       if (!stopped && !bad) stop_after(spec_.shape.layers);
     } else {
-      pool_.run(spec_.shape.layers, [&](int worker, int layer) { plan_layer(worker, layer, nullptr); }, stop_after);
+      pool_.run(
+          spec_.shape.layers, [&](int worker, int layer) { plan_layer(worker, layer, nullptr); }, stop_after);
     }
     if (bad) throw_first_fault(loads, next);
     if (stopped) throw cancelled{};
@@ -147,8 +150,7 @@ class cpu_planner final : public planner {
   const stored_plan& current() const { return memory_.plans[current_]; }
 
   /// Converts a layer's loads and returns their sum over the samples; null if they cannot be used.
-  const float* read_layer(const load_view& loads, int layer, stored_plan& plan,
-                          const worker_memory& worker) {
+  const float* read_layer(const load_view& loads, int layer, stored_plan& plan, const worker_memory& worker) {
     const int experts = spec_.shape.experts;
     const float* sum = nullptr;
     for (int s = 0; s < loads.samples; ++s) {
@@ -169,8 +171,7 @@ class cpu_planner final : public planner {
       for (int layer = 0; layer < layers; ++layer) {
         const std::size_t at = (extent(s) * extent(layers) + extent(layer)) * extent(experts);
         const int e = kernels_.read(loads, at, experts, true, worker.sum, worker.sum);
-        if (e < experts)
-          visit_loads(loads, [&](auto* in) { throw bad_load{s, layer, e, in[at + extent(e)]}; });
+        if (e < experts) visit_loads(loads, [&](auto* in) { throw bad_load{s, layer, e, in[at + extent(e)]}; });
       }
     for (int layer = 0; layer < layers; ++layer)
       if (!read_layer(loads, layer, scratch, worker)) throw bad_total{layer};
@@ -182,16 +183,19 @@ class cpu_planner final : public planner {
   void search_with_all_threads(const packing_problem& problem, Stop stop) {
     bool stopped = false;
     const int shares = spec_.threads, candidates = spec_.rules.candidates;
-    pool_.run(shares, [&](int thread, int share) {
-      const worker_memory& worker = memory_.workers[share];
-      *worker.best_key = kernels_.try_candidates(
-          problem, spec_.rules, candidates * share / shares, candidates * (share + 1) / shares,
-          memory_.workers[0].layer.items, memory_.workers[thread].layer.packing, worker.best_member);
-    }, [&](int) { return stopped = stop(); });
+    pool_.run(
+        shares,
+        [&](int thread, int share) {
+          const worker_memory& worker = memory_.workers[share];
+          *worker.best_key = kernels_.try_candidates(problem, spec_.rules, candidates * share / shares,
+                                                     candidates * (share + 1) / shares, memory_.workers[0].layer.items,
+                                                     memory_.workers[thread].layer.packing, worker.best_member);
+        },
+        [&](int) { return stopped = stop(); });
     if (stopped) throw cancelled{};  // not all candidates have been tried
-    const worker_memory* const best = std::min_element(
-        memory_.workers, memory_.workers + shares,
-        [](const worker_memory& a, const worker_memory& b) { return *a.best_key < *b.best_key; });
+    const worker_memory* const best =
+        std::min_element(memory_.workers, memory_.workers + shares,
+                         [](const worker_memory& a, const worker_memory& b) { return *a.best_key < *b.best_key; });
     std::copy_n(best->best_member, problem.items, memory_.workers[0].layer.member);
   }
 

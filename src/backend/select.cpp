@@ -4,8 +4,7 @@
 namespace eplb {
 
 const backend& select_backend(backend_id id, memory_kind memory) {
-  if (id == backend_id::automatic)
-    id = memory == memory_kind::cuda ? backend_id::cuda : backend_id::cpu;
+  if (id == backend_id::automatic) id = memory == memory_kind::cuda ? backend_id::cuda : backend_id::cpu;
   return id == backend_id::cuda ? cuda_backend : cpu_backend;
 }
 

@@ -58,8 +58,7 @@ void geometric(Load& load, Layer&) {
 
 void group_hot(Load& load, Layer& layer) {
   // Without groups, half of the experts take the part of one.
-  const std::int64_t size =
-      std::max<std::int64_t>(1, layer.experts / std::max<std::int64_t>(layer.groups, 2));
+  const std::int64_t size = std::max<std::int64_t>(1, layer.experts / std::max<std::int64_t>(layer.groups, 2));
   const std::int64_t hot = layer.index % std::max<std::int64_t>(1, layer.experts / size);
   each(load, [&](std::int64_t e) { return e / size == hot ? 1000 : 1; });
 }
@@ -75,8 +74,7 @@ constexpr Adversary adversaries[] = {
     {"all_equal", "the same odd number for each expert", [](Load& load, Layer&) { fill(load, 123457); }},
     {"one_expert", "one expert has everything, another in each layer",
      [](Load& load, Layer& layer) { load[layer.any_expert()] = layer.total; }},
-    {"last_expert", "the last expert has everything",
-     [](Load& load, Layer& layer) { load.back() = layer.total; }},
+    {"last_expert", "the last expert has everything", [](Load& load, Layer& layer) { load.back() = layer.total; }},
     {"hot50", "one expert has half of the load",
      [](Load& load, Layer& layer) {
        fill(load, layer.total / 2 / std::max<std::int64_t>(1, layer.experts - 1));
@@ -113,8 +111,7 @@ constexpr Adversary adversaries[] = {
      }},
     {"two_equal_hot", "the first two experts tie far above the others",
      [](Load& load, Layer&) { each(load, [](std::int64_t e) { return e < 2 ? 1000 : 10; }); }},
-    {"ascending", "1, 2, 3, ...",
-     [](Load& load, Layer&) { each(load, [](std::int64_t e) { return e + 1; }); }},
+    {"ascending", "1, 2, 3, ...", [](Load& load, Layer&) { each(load, [](std::int64_t e) { return e + 1; }); }},
     {"descending", "..., 3, 2, 1",
      [](Load& load, Layer& layer) { each(load, [&](std::int64_t e) { return layer.experts - e; }); }},
     {"powers", "powers of two up to 2^31",
@@ -137,9 +134,7 @@ constexpr Adversary adversaries[] = {
      }},
     {"huge53", "loads that float64 cannot hold exactly",
      [](Load& load, Layer& layer) {
-       each(load, [&](std::int64_t) {
-         return static_cast<std::int64_t>(layer.random.bits() >> 9 | 1 | 1ull << 54);
-       });
+       each(load, [&](std::int64_t) { return static_cast<std::int64_t>(layer.random.bits() >> 9 | 1 | 1ull << 54); });
      }},
     {"huge62", "loads whose sum int64 cannot hold",
      [](Load& load, Layer&) { fill(load, (std::int64_t{1} << 62) - 1); }},
@@ -151,8 +146,7 @@ constexpr Adversary adversaries[] = {
     {"batch16", "sixteen tokens", nullptr},  // realistic, so not made layer by layer
     {"flip", "the hot half of the experts alternates from sample to sample",
      [](Load& load, Layer& layer) {
-       each(load,
-            [&](std::int64_t e) { return (e < layer.experts / 2) == (layer.sample % 2 == 0) ? 10000 : 100; });
+       each(load, [&](std::int64_t e) { return (e < layer.experts / 2) == (layer.sample % 2 == 0) ? 10000 : 100; });
      }},
     {"rotate", "the hot expert moves on by one from sample to sample",
      [](Load& load, Layer& layer) {

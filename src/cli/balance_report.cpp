@@ -45,30 +45,26 @@ void print_figures(std::ostream& out, const BalanceReport& report, const Relativ
   };
   const auto real = [](double value) { return fixed(value, 4); };
   const auto whole = [](auto value) { return std::to_string(value); };
-  figure("balancedness, mean of " + report.layer_name + "s", report.before.balancedness,
-         report.after.balancedness, real);
-  figure("balancedness, worst " + report.layer_name, report.before.balancedness_min,
-         report.after.balancedness_min, real);
+  figure("balancedness, mean of " + report.layer_name + "s", report.before.balancedness, report.after.balancedness,
+         real);
+  figure("balancedness, worst " + report.layer_name, report.before.balancedness_min, report.after.balancedness_min,
+         real);
   const std::string of_sum = report.samples > 1 ? ", sum of samples" : "";
   figure("largest / mean " + report.gpu_name + " load" + of_sum, before.largest, after.largest, real);
   if (report.has_replicas) {
     figure("duplicates on a " + report.gpu_name, report.before.duplicates, report.after.duplicates, whole);
-    figure("most replicas of an expert", report.before.max_replica_count, report.after.max_replica_count,
-           whole);
+    figure("most replicas of an expert", report.before.max_replica_count, report.after.max_replica_count, whole);
   }
   table.print(out);
   if (report.after.empty_layers > 0)
     out << count(report.after.empty_layers, report.layer_name) << " without load left out of all figures\n";
 }
 
-void print_bars(std::ostream& out, const BalanceReport& report, const RelativeLoad& before,
-                const RelativeLoad& after) {
+void print_bars(std::ostream& out, const BalanceReport& report, const RelativeLoad& before, const RelativeLoad& after) {
   std::vector<std::size_t> gpus(before.mean.size());
   std::iota(gpus.begin(), gpus.end(), 0);
   const bool all = gpus.size() <= most_bars;
-  if (!all)
-    std::stable_sort(gpus.begin(), gpus.end(),
-                     [&](auto a, auto b) { return before.mean[a] > before.mean[b]; });
+  if (!all) std::stable_sort(gpus.begin(), gpus.end(), [&](auto a, auto b) { return before.mean[a] > before.mean[b]; });
 
   const double full = std::max(*std::max_element(before.mean.begin(), before.mean.end()),
                                *std::max_element(after.mean.begin(), after.mean.end()));

@@ -36,9 +36,8 @@ std::vector<Loads> CompareCommand::read_all() {
     all.push_back(read_loads(file));
     const Loads &first = all.front(), &last = all.back();
     if (last.layers != first.layers || last.experts != first.experts)
-      fail(last.name, "has " + count(last.layers, "layer") + " x " + count(last.experts, "expert") +
-                          ", but " + first.name + " has " + std::to_string(first.layers) + " x " +
-                          std::to_string(first.experts));
+      fail(last.name, "has " + count(last.layers, "layer") + " x " + count(last.experts, "expert") + ", but " +
+                          first.name + " has " + std::to_string(first.layers) + " x " + std::to_string(first.experts));
   }
   return all;
 }
@@ -71,10 +70,9 @@ void print_table(std::ostream& out, const std::vector<Entry>& entries) {
   Table table("lrrrrr");
   table.row({"strategy", "balancedness", "worst layer", "duplicates", "most replicas", "ms"});
   for (const auto& [name, plan] : entries)
-    table.row({name == plan.strategy ? name : name + " = " + plan.strategy,
-               fixed(plan.balance.balancedness, 4), fixed(plan.balance.balancedness_min, 4),
-               std::to_string(plan.balance.duplicates), std::to_string(plan.balance.max_replica_count),
-               fixed(plan.plan_ms, 3)});
+    table.row({name == plan.strategy ? name : name + " = " + plan.strategy, fixed(plan.balance.balancedness, 4),
+               fixed(plan.balance.balancedness_min, 4), std::to_string(plan.balance.duplicates),
+               std::to_string(plan.balance.max_replica_count), fixed(plan.plan_ms, 3)});
   table.print(out);
 }
 
@@ -142,8 +140,7 @@ void CompareCommand::compare_files(const std::vector<Loads>& loads) {
   }
   output.write([&](std::ostream& out) {
     if (output.is_table()) {
-      out << as_text(shape)
-          << "\nbalancedness of the plan for the load of the row, under that of the column:\n";
+      out << as_text(shape) << "\nbalancedness of the plan for the load of the row, under that of the column:\n";
       for (std::size_t i = 0; i < loads.size(); ++i) out << "  " << i + 1 << "  " << loads[i].name << '\n';
       for (const Matrix& matrix : matrices) print_table(out, matrix);
     } else {
@@ -163,18 +160,15 @@ void CompareCommand::compare_files(const std::vector<Loads>& loads) {
 
 void add_compare(CLI::App& app) {
   const auto command = std::make_shared<CompareCommand>();
-  CLI::App& compare =
-      *app.add_subcommand("compare", "Compare strategies on a load, or a plan on several loads");
+  CLI::App& compare = *app.add_subcommand("compare", "Compare strategies on a load, or a plan on several loads");
   compare
-      .add_option("files", command->files,
-                  "loads; with several, a placement is planned for each and judged under all")
+      .add_option("files", command->files, "loads; with several, a placement is planned for each and judged under all")
       ->required()
       ->type_name("FILE");
   add_shape_options(compare, command->shape);
   add_placing_options(compare, command->planning);
   compare
-      .add_option("--strategy", command->strategies,
-                  "one or more, see below; default: all, or auto with several files")
+      .add_option("--strategy", command->strategies, "one or more, see below; default: all, or auto with several files")
       ->check([](const std::string& name) {
         choose(strategy_choices(), "--strategy", name);
         return std::string();
@@ -182,11 +176,10 @@ void add_compare(CLI::App& app) {
       ->type_name("NAME");
   add_packing_options(compare, command->planning);
   add_output_options(compare, command->output, {"table", "json"});
-  compare.footer(
-      strategies_help() +
-      "Examples:\n"
-      "  eplb compare loads.npy --slots 288 --gpus 32 --repeat 9\n"
-      "  eplb compare monday.npy tuesday.npy --slots 288 --gpus 32 --strategy lpt --strategy lpt-swap-l2");
+  compare.footer(strategies_help() +
+                 "Examples:\n"
+                 "  eplb compare loads.npy --slots 288 --gpus 32 --repeat 9\n"
+                 "  eplb compare monday.npy tuesday.npy --slots 288 --gpus 32 --strategy lpt --strategy lpt-swap-l2");
   compare.callback([command] { command->run(); });
 }
 

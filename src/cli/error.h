@@ -12,9 +12,7 @@ struct Error : std::runtime_error {
 };
 
 /// Throws an Error about the contents of @p file.
-[[noreturn]] inline void fail(const std::string& file, const std::string& what) {
-  throw Error(file + ": " + what);
-}
+[[noreturn]] inline void fail(const std::string& file, const std::string& what) { throw Error(file + ": " + what); }
 
 /// A command line that makes no sense: a sentence and a hint at --help, exit status 2.
 struct UsageError : std::runtime_error {

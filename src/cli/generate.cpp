@@ -35,8 +35,8 @@ void print_list_table(std::ostream& out) {
     for (const Deployment& deployment : shape.deployments)
       deployments += (deployments.empty() ? "" : " ") + std::to_string(deployment.slots) + "/" +
                      std::to_string(deployment.gpus) + "/" + std::to_string(deployment.nodes);
-    shapes.row({shape.name, std::to_string(shape.layers), std::to_string(shape.experts),
-                std::to_string(shape.topk), std::to_string(shape.groups), deployments});
+    shapes.row({shape.name, std::to_string(shape.layers), std::to_string(shape.experts), std::to_string(shape.topk),
+                std::to_string(shape.groups), deployments});
   }
   shapes.print(out);
   out << '\n';
@@ -100,15 +100,12 @@ void add_generate(CLI::App& app) {
   LoadRequest& request = command->request;
   CLI::App& generate = *app.add_subcommand("generate", "Make loads, realistic or adversarial, from a seed");
   generate.add_flag("--list", command->list, "show the shapes, their deployments, and the kinds there are");
-  generate.add_option("--shape", command->shape, "a name that --list shows, or LAYERSxEXPERTS")
-      ->type_name("SHAPE");
-  generate.add_option("--kind", request.kind, "one that --list shows, such as real or zipf:1.2")
-      ->type_name("KIND");
+  generate.add_option("--shape", command->shape, "a name that --list shows, or LAYERSxEXPERTS")->type_name("SHAPE");
+  generate.add_option("--kind", request.kind, "one that --list shows, such as real or zipf:1.2")->type_name("KIND");
   generate.add_option("--samples", request.samples, "loads of all layers to make; default 1")
       ->check(CLI::Range(1, 65535))
       ->type_name("S");
-  generate
-      .add_option("--tokens", request.tokens, "tokens in a sample, each to top-k experts; default 131072")
+  generate.add_option("--tokens", request.tokens, "tokens in a sample, each to top-k experts; default 131072")
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 32))
       ->type_name("T");
   generate.add_option("--topk", command->topk, "experts of a token; default: the shape's, or 8")
@@ -117,14 +114,10 @@ void add_generate(CLI::App& app) {
   generate.add_option("--groups", command->groups, "router groups; default: the shape's, or 1")
       ->check(CLI::Range(1, 65535))
       ->type_name("K");
-  generate.add_option("--seed", request.seed, "the same seed makes the same loads; default 0")
-      ->type_name("S");
-  generate
-      .add_option("--output", command->output.path, "FILE.npy, .json or .csv, int64; default: JSON to stdout")
+  generate.add_option("--seed", request.seed, "the same seed makes the same loads; default 0")->type_name("S");
+  generate.add_option("--output", command->output.path, "FILE.npy, .json or .csv, int64; default: JSON to stdout")
       ->type_name("FILE");
-  generate
-      .add_option("--format", command->output.format,
-                  "of --list; default: table on a terminal, json otherwise")
+  generate.add_option("--format", command->output.format, "of --list; default: table on a terminal, json otherwise")
       ->check(CLI::IsMember({"table", "json"}).description(""))
       ->type_name("table|json");
   generate.footer(

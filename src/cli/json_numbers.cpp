@@ -10,11 +10,8 @@
 namespace eplb::cli {
 
 void Numbers::add(std::int64_t value) {
-  std::visit(
-      [&](auto& list) {
-        list.push_back(static_cast<typename std::decay_t<decltype(list)>::value_type>(value));
-      },
-      values);
+  std::visit([&](auto& list) { list.push_back(static_cast<typename std::decay_t<decltype(list)>::value_type>(value)); },
+             values);
 }
 
 void Numbers::add(double value) {
@@ -34,8 +31,7 @@ using nlohmann::json;
 /// Receives the events of nlohmann's parser, which keeps its own stack on the heap, so depth costs nothing.
 class Reader {
  public:
-  Reader(const std::string& name, const ExtentNames& extent_names)
-      : name_(name), extent_names_(extent_names) {}
+  Reader(const std::string& name, const ExtentNames& extent_names) : name_(name), extent_names_(extent_names) {}
 
   std::map<std::string, NumberArray> result;
 
@@ -165,8 +161,7 @@ class Reader {
   }
 
   bool other(const char* what) {
-    if (array_)
-      fail(place() + " is " + what + (position_.size() < rank_ ? ", not a list" : ", not a number"));
+    if (array_) fail(place() + " is " + what + (position_.size() < rank_ ? ", not a list" : ", not a number"));
     return true;
   }
 

@@ -101,8 +101,7 @@ eplb_input as_input(const Loads& loads, std::uint64_t seed) {
   return input;
 }
 
-Balance score(const eplb_shape& shape, const Loads& loads, const Placement& placement,
-              const std::string& subject) {
+Balance score(const eplb_shape& shape, const Loads& loads, const Placement& placement, const std::string& subject) {
   const eplb_input input = as_input(loads);
   // The struct for maps serves reading and writing, so its pointers are not const; here they are only read.
   const eplb_maps maps = as_maps(const_cast<Placement&>(placement));
@@ -116,14 +115,12 @@ Balance score_experts_in_order(eplb_shape shape, const Loads& loads) {
   const auto experts = static_cast<std::ptrdiff_t>(shape.num_logical_experts);
   Placement placement;
   placement.physical_to_logical.resize(product(shape.num_layers, shape.num_logical_experts));
-  for (auto row = placement.physical_to_logical.begin(); row != placement.physical_to_logical.end();
-       row += experts)
+  for (auto row = placement.physical_to_logical.begin(); row != placement.physical_to_logical.end(); row += experts)
     std::iota(row, row + experts, 0);
   return score(shape, loads, placement, loads.name);
 }
 
-Plan make_plan(const eplb_shape& shape, const Planning& planning, const Loads& loads,
-               bool with_logical_to_physical) {
+Plan make_plan(const eplb_shape& shape, const Planning& planning, const Loads& loads, bool with_logical_to_physical) {
   eplb_options options = planning.options;
   options.max_samples = loads.samples;
   const Progress progress(options, std::string("planning, ") + eplb_strategy_name(options.strategy));
@@ -149,9 +146,8 @@ Plan make_plan(const eplb_shape& shape, const Planning& planning, const Loads& l
     const eplb_maps all_maps = as_maps(placement);
     check(eplb_get_maps(context.get(), &all_maps, &error), error, loads.name);
   }
-  plan.balance = balance_from(shape, loads.name, [&](eplb_stats* stats, eplb_error* why) {
-    return eplb_get_stats(context.get(), stats, why);
-  });
+  plan.balance = balance_from(
+      shape, loads.name, [&](eplb_stats* stats, eplb_error* why) { return eplb_get_stats(context.get(), stats, why); });
   plan.strategy = eplb_strategy_name(eplb_context_strategy(context.get()));
   plan.policy = eplb_context_policy(context.get()) == EPLB_POLICY_GLOBAL ? "global" : "hierarchical";
   plan.backend = eplb_backend_name(eplb_context_backend(context.get()));

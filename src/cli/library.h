@@ -51,8 +51,7 @@ struct Balance {
 };
 
 /// Judges @p placement of @p subject, a file's name, under @p loads.
-Balance score(const eplb_shape& shape, const Loads& loads, const Placement& placement,
-              const std::string& subject);
+Balance score(const eplb_shape& shape, const Loads& loads, const Placement& placement, const std::string& subject);
 
 /// The balance of a model served without a balancer: slot i holds expert i, no replicas.
 Balance score_experts_in_order(eplb_shape shape, const Loads& loads);
@@ -85,8 +84,7 @@ double median_ms(int repeat, Run run) {
   for (int i = 0; i < repeat; ++i) {
     const auto start = std::chrono::steady_clock::now();
     run();
-    times.push_back(
-        std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count());
+    times.push_back(std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count());
   }
   std::sort(times.begin(), times.end());
   const std::size_t half = times.size() / 2;

@@ -31,8 +31,7 @@ void set_extents(Loads& loads, std::vector<std::size_t> extents) {
   constexpr std::size_t most = std::numeric_limits<std::int32_t>::max();
   static constexpr const char* names[] = {"samples", "layers", "experts"};
   for (std::size_t i = 0; i < 3; ++i)
-    if (extents[i] == 0 || extents[i] > most)
-      fail(loads.name, "has " + std::to_string(extents[i]) + " " + names[i]);
+    if (extents[i] == 0 || extents[i] > most) fail(loads.name, "has " + std::to_string(extents[i]) + " " + names[i]);
   loads.samples = static_cast<std::int32_t>(extents[0]);
   loads.layers = static_cast<std::int32_t>(extents[1]);
   loads.experts = static_cast<std::int32_t>(extents[2]);
@@ -139,10 +138,10 @@ template <class T>
 void copy_npy_values(Loads& loads, std::string_view data, const NpyHeader& header) {
   const std::size_t count = element_count(header.shape);
   if (count != data.size() / sizeof(T) || data.size() % sizeof(T) != 0)
-    fail(loads.name, "holds " + std::to_string(data.size()) + " bytes of values where its header announces " +
-                         (count > std::numeric_limits<std::size_t>::max() / sizeof(T)
-                              ? "more than there can be"
-                              : std::to_string(count * sizeof(T))));
+    fail(loads.name,
+         "holds " + std::to_string(data.size()) + " bytes of values where its header announces " +
+             (count > std::numeric_limits<std::size_t>::max() / sizeof(T) ? "more than there can be"
+                                                                          : std::to_string(count * sizeof(T))));
   set_extents(loads, header.shape);
   std::vector<T> values(count);
   std::memcpy(values.data(), data.data(), data.size());
@@ -150,13 +149,10 @@ void copy_npy_values(Loads& loads, std::string_view data, const NpyHeader& heade
 }
 
 void read_npy(Loads& loads, std::string_view file) {
-  const auto byte = [&](std::size_t i) {
-    return static_cast<std::size_t>(static_cast<unsigned char>(file[i]));
-  };
+  const auto byte = [&](std::size_t i) { return static_cast<std::size_t>(static_cast<unsigned char>(file[i])); };
   if (!file.starts_with(npy_magic) || file.size() < 12) fail(loads.name, "is not an .npy file");
   const std::size_t version = byte(6);
-  if (version < 1 || version > 3)
-    fail(loads.name, "has .npy version " + std::to_string(version) + ", not 1, 2 or 3");
+  if (version < 1 || version > 3) fail(loads.name, "has .npy version " + std::to_string(version) + ", not 1, 2 or 3");
   const std::size_t start = version == 1 ? 10 : 12;
   std::size_t length = byte(8) | byte(9) << 8;
   if (version > 1) length |= byte(10) << 16 | byte(11) << 24;
@@ -179,16 +175,15 @@ void read_npy(Loads& loads, std::string_view file) {
 }
 
 void write_npy(std::ostream& out, const Loads& loads) {
-  std::string header = "{'descr': '<i8', 'fortran_order': False, 'shape': (" + std::to_string(loads.samples) +
-                       ", " + std::to_string(loads.layers) + ", " + std::to_string(loads.experts) + "), }";
+  std::string header = "{'descr': '<i8', 'fortran_order': False, 'shape': (" + std::to_string(loads.samples) + ", " +
+                       std::to_string(loads.layers) + ", " + std::to_string(loads.experts) + "), }";
   // The values start at a multiple of 64 bytes, after the header's line end.
   constexpr std::size_t prefix = 10;
   header.append(63 - (prefix + header.size()) % 64, ' ');
   header += '\n';
   const char version_and_length[] = {1, 0, static_cast<char>(header.size() & 0xff),
                                      static_cast<char>(header.size() >> 8)};
-  out.write(npy_magic.data(), npy_magic.size()).write(version_and_length, sizeof version_and_length)
-      << header;
+  out.write(npy_magic.data(), npy_magic.size()).write(version_and_length, sizeof version_and_length) << header;
   const auto& values = std::get<std::vector<std::int64_t>>(loads.values);
   out.write(reinterpret_cast<const char*>(values.data()),
             static_cast<std::streamsize>(values.size() * sizeof values[0]));
@@ -287,8 +282,7 @@ void read_csv_place(CsvReader& csv, std::size_t sample, std::size_t layer) {
   for (const auto& [what, due] : {std::pair("sample", sample), std::pair("layer", layer)}) {
     std::size_t found = 0;
     if (!csv.next_field() || !csv.read(found) || found != due)
-      csv.fail_here("has '" + std::string(csv.field()) + "' where " + what + " " + std::to_string(due) +
-                    " is due");
+      csv.fail_here("has '" + std::string(csv.field()) + "' where " + what + " " + std::to_string(due) + " is due");
   }
 }
 
@@ -308,8 +302,7 @@ std::size_t read_csv_row(CsvReader& csv, Numbers& numbers) {
     else if (csv.read(real))
       numbers.add(real);
     else
-      csv.fail_here("has '" + std::string(csv.field()) + "' for expert " + std::to_string(experts) +
-                    ", not a number");
+      csv.fail_here("has '" + std::string(csv.field()) + "' for expert " + std::to_string(experts) + ", not a number");
   }
   return experts;
 }
@@ -334,8 +327,8 @@ void read_csv(Loads& loads, std::string_view text) {
   if (rows == 0) fail(loads.name, "holds no loads");
   if (layers == 0) layers = rows;
   if (rows % layers != 0)
-    fail(loads.name, "ends before layer " + std::to_string(rows % layers) + " of sample " +
-                         std::to_string(rows / layers));
+    fail(loads.name,
+         "ends before layer " + std::to_string(rows % layers) + " of sample " + std::to_string(rows / layers));
   set_extents(loads, {rows / layers, layers, experts});
   set_values(loads, std::move(numbers));
 }

@@ -16,8 +16,7 @@ struct Loads {
   std::int32_t samples = 1;
   std::int32_t layers = 0;
   std::int32_t experts = 0;
-  std::variant<std::vector<std::int64_t>, std::vector<std::int32_t>, std::vector<float>, std::vector<double>>
-      values;
+  std::variant<std::vector<std::int64_t>, std::vector<std::int32_t>, std::vector<float>, std::vector<double>> values;
 };
 
 /// The whole of a file, or of stdin for "-".

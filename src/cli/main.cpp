@@ -27,9 +27,8 @@ int main(int argc, char** argv) {
   using namespace eplb::cli;
   std::ios::sync_with_stdio(false);
 
-  CLI::App app(
-      "Plans which gpu holds which expert of a Mixture-of-Experts model, so that no gpu waits for another.",
-      "eplb");
+  CLI::App app("Plans which gpu holds which expert of a Mixture-of-Experts model, so that no gpu waits for another.",
+               "eplb");
   app.set_version_flag("--version", "eplb " + library_version());
   app.require_subcommand(1);
   app.get_formatter()->column_width(42);

@@ -49,9 +49,7 @@ CLI::Option* add_choice(CLI::App& command, const std::string& option, std::int32
 }
 
 void add_load_argument(CLI::App& command, std::string& file) {
-  command.add_option("file", file, "loads: .npy, .json or .csv, or - for JSON on stdin")
-      ->required()
-      ->type_name("FILE");
+  command.add_option("file", file, "loads: .npy, .json or .csv, or - for JSON on stdin")->required()->type_name("FILE");
 }
 
 void add_strategy_option(CLI::App& command, std::int32_t& strategy) {
@@ -65,33 +63,29 @@ void add_output_options(CLI::App& command, Output& output, const std::vector<std
   command.add_option("--format", output.format, "default: table on a terminal, json otherwise")
       ->check(silent(CLI::IsMember(formats)))
       ->type_name(names);
-  command
-      .add_option("--output", output.path, "write to this file, completely or not at all; default: stdout")
+  command.add_option("--output", output.path, "write to this file, completely or not at all; default: stdout")
       ->type_name("FILE");
 }
 
 void add_packing_options(CLI::App& command, Planning& planning) {
   eplb_options& options = planning.options;
   options.num_threads = 0;
-  command.add_option("--seed", planning.seed, "of strategies that draw random numbers; default 0")
-      ->type_name("S");
-  command
-      .add_option("--threads", options.num_threads, "of the cpu backend; default 0: all this process may use")
+  command.add_option("--seed", planning.seed, "of strategies that draw random numbers; default 0")->type_name("S");
+  command.add_option("--threads", options.num_threads, "of the cpu backend; default 0: all this process may use")
       ->type_name("T");
   command.add_option("--repeat", planning.repeat, "timed runs, of which the median is told; default 1")
       ->check(silent(CLI::PositiveNumber))
       ->type_name("R");
 
   const std::string own = "A strategy of your own (replaces what the strategy has)";
-  add_choice(command, "--initial", options.initial,
-             {{"lpt", EPLB_INITIAL_LPT}, {"zigzag", EPLB_INITIAL_ZIGZAG}}, "first packing")
+  add_choice(command, "--initial", options.initial, {{"lpt", EPLB_INITIAL_LPT}, {"zigzag", EPLB_INITIAL_ZIGZAG}},
+             "first packing")
       ->group(own);
   command.add_option("--candidates", options.candidates, "attempts at each packing problem, at most 65535")
       ->check(silent(CLI::PositiveNumber))
       ->type_name("C")
       ->group(own);
-  command
-      .add_option("--amplitude", options.amplitude, "largest relative perturbation of a candidate, above 0")
+  command.add_option("--amplitude", options.amplitude, "largest relative perturbation of a candidate, above 0")
       ->check(silent(CLI::PositiveNumber))
       ->type_name("A")
       ->group(own);
@@ -118,24 +112,18 @@ void add_packing_options(CLI::App& command, Planning& planning) {
 
 void add_placing_options(CLI::App& command, Planning& planning) {
   add_choice(command, "--policy", planning.options.policy,
-             {{"auto", EPLB_POLICY_AUTO},
-              {"hierarchical", EPLB_POLICY_HIERARCHICAL},
-              {"global", EPLB_POLICY_GLOBAL}},
+             {{"auto", EPLB_POLICY_AUTO}, {"hierarchical", EPLB_POLICY_HIERARCHICAL}, {"global", EPLB_POLICY_GLOBAL}},
              "whether groups stay on nodes; default auto: if groups divide by nodes");
-  add_choice(command, "--backend", planning.options.backend, backend_choices(),
-             "where to compute; default auto: cpu");
+  add_choice(command, "--backend", planning.options.backend, backend_choices(), "where to compute; default auto: cpu");
 }
 
 void add_shape_options(CLI::App& command, eplb_shape& shape) {
-  command
-      .add_option("--slots", shape.num_physical_experts, "slots of a layer over all gpus, replicas included")
+  command.add_option("--slots", shape.num_physical_experts, "slots of a layer over all gpus, replicas included")
       ->required()
       ->type_name("P");
   command.add_option("--gpus", shape.num_gpus, "gpus over all nodes")->required()->type_name("G");
-  command.add_option("--nodes", shape.num_nodes, "nodes, within which gpus have fast links; default 1")
-      ->type_name("N");
-  command.add_option("--groups", shape.num_groups, "router groups of consecutive experts; default 1")
-      ->type_name("K");
+  command.add_option("--nodes", shape.num_nodes, "nodes, within which gpus have fast links; default 1")->type_name("N");
+  command.add_option("--groups", shape.num_groups, "router groups of consecutive experts; default 1")->type_name("K");
 }
 
 std::string strategies_help() {

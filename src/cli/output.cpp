@@ -65,8 +65,7 @@ class ReplacementFile {
   std::string temporary_;
 };
 
-void write_checked(std::ostream& out, const std::string& name,
-                   const std::function<void(std::ostream&)>& print) {
+void write_checked(std::ostream& out, const std::string& name, const std::function<void(std::ostream&)>& print) {
   errno = 0;
   print(out);
   out.flush();
@@ -75,9 +74,7 @@ void write_checked(std::ostream& out, const std::string& name,
 
 }  // namespace
 
-bool Output::is_table() const {
-  return format.empty() ? path.empty() && isatty(STDOUT_FILENO) : format == "table";
-}
+bool Output::is_table() const { return format.empty() ? path.empty() && isatty(STDOUT_FILENO) : format == "table"; }
 
 void Output::write(const std::function<void(std::ostream&)>& print) const {
   std::error_code ignored;
@@ -143,9 +140,8 @@ nlohmann::ordered_json as_json(const eplb_shape& shape) {
 }
 
 std::string as_text(const eplb_shape& shape) {
-  std::string text = count(shape.num_layers, "layer") + " x " + count(shape.num_logical_experts, "expert") +
-                     " -> " + count(shape.num_physical_experts, "slot") + " on " +
-                     count(shape.num_gpus, "gpu");
+  std::string text = count(shape.num_layers, "layer") + " x " + count(shape.num_logical_experts, "expert") + " -> " +
+                     count(shape.num_physical_experts, "slot") + " on " + count(shape.num_gpus, "gpu");
   if (shape.num_nodes > 1) text += ", " + count(shape.num_nodes, "node");
   if (shape.num_groups > 1) text += ", " + count(shape.num_groups, "group");
   return text;

@@ -37,8 +37,7 @@ class JsonObject {
 
   void field(std::string_view name, const nlohmann::ordered_json& value);
   /// @p values is [rows][columns], or [rows][columns][depth] if @p depth is given.
-  void matrix(std::string_view name, std::span<const std::int32_t> values, std::int32_t rows,
-              std::int32_t depth = 0);
+  void matrix(std::string_view name, std::span<const std::int32_t> values, std::int32_t rows, std::int32_t depth = 0);
 
  private:
   void key(std::string_view name);

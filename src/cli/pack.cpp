@@ -52,9 +52,8 @@ PackCommand::Packing PackCommand::pack(const Loads& loads) const {
   options.max_samples = loads.samples;
   const Progress progress(options, std::string("packing, ") + eplb_strategy_name(options.strategy));
   auto error = defaults(eplb_error_init);
-  result.pack_ms = median_ms(planning.repeat, [&] {
-    check(eplb_balanced_packing(&options, &input, &packing, &error), error, loads.name);
-  });
+  result.pack_ms = median_ms(
+      planning.repeat, [&] { check(eplb_balanced_packing(&options, &input, &packing, &error), error, loads.name); });
   return result;
 }
 
@@ -72,17 +71,16 @@ void PackCommand::run() {
   const std::int32_t items_per_pack = loads.experts / packs;
   for (std::size_t i = 0; i < packing.pack_index.size(); ++i) {
     const auto experts = static_cast<std::size_t>(loads.experts);
-    const auto slot =
-        static_cast<std::size_t>(packing.pack_index[i] * items_per_pack + packing.rank_in_pack[i]);
+    const auto slot = static_cast<std::size_t>(packing.pack_index[i] * items_per_pack + packing.rank_in_pack[i]);
     placement.physical_to_logical[i / experts * experts + slot] = static_cast<std::int32_t>(i % experts);
   }
   const Balance balance = score(shape, loads, placement, loads.name);
 
   output.write([&](std::ostream& out) {
     if (output.is_table()) {
-      out << loads.name << '\n' << count(loads.layers, "row") << " of " << count(loads.experts, "item")
-          << " into " << count(packs, "pack") << "\nseed " << planning.seed << ": "
-          << fixed(packing.pack_ms, 3) << " ms\n\n";
+      out << loads.name << '\n'
+          << count(loads.layers, "row") << " of " << count(loads.experts, "item") << " into " << count(packs, "pack")
+          << "\nseed " << planning.seed << ": " << fixed(packing.pack_ms, 3) << " ms\n\n";
       const Balance before = score_experts_in_order(shape, loads);
       BalanceReport{.before = before,
                     .after = balance,

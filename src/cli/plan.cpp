@@ -77,8 +77,7 @@ void PlanCommand::print_table(std::ostream& out, const Loads& loads, const Plan&
       << plan.strategy << ", " << plan.policy << ", on " << plan.backend << ", seed " << planning.seed << ": "
       << fixed(plan.plan_ms, 3) << " ms\n\n";
   const Balance before = score_experts_in_order(shape, loads);
-  BalanceReport{.before = before, .after = plan.balance, .gpus = shape.num_gpus, .samples = loads.samples}
-      .print(out);
+  BalanceReport{.before = before, .after = plan.balance, .gpus = shape.num_gpus, .samples = loads.samples}.print(out);
 }
 
 }  // namespace

@@ -18,19 +18,17 @@ namespace {
 
 constexpr std::string_view assignments = "initial_global_assignments";
 
-std::span<const std::int32_t> slots_of(const eplb_shape& shape, const Placement& placement,
-                                       std::int32_t layer) {
+std::span<const std::int32_t> slots_of(const eplb_shape& shape, const Placement& placement, std::int32_t layer) {
   const auto slots = static_cast<std::size_t>(shape.num_physical_experts);
   return std::span(placement.physical_to_logical).subspan(static_cast<std::size_t>(layer) * slots, slots);
 }
 
 /// The numbers as int32; @p map and the extents name the one that is none.
-std::vector<std::int32_t> as_int32(const std::string& name, const std::string& map,
-                                   const NumberArray& array) {
+std::vector<std::int32_t> as_int32(const std::string& name, const std::string& map, const NumberArray& array) {
   const auto bad = [&](std::size_t index, const std::string& value) {
     const std::size_t row = array.numbers.size() / array.extents.at(0);
-    fail(name, map + ": layer " + std::to_string(index / row) + ", element " + std::to_string(index % row) +
-                   " is " + value + ", which no expert, replica or slot can be");
+    fail(name, map + ": layer " + std::to_string(index / row) + ", element " + std::to_string(index % row) + " is " +
+                   value + ", which no expert, replica or slot can be");
   };
   std::vector<std::int32_t> result;
   result.reserve(array.numbers.size());
@@ -56,8 +54,7 @@ std::vector<std::int32_t> take_map(const Arrays& arrays, const std::string& name
   if (found == arrays.end()) return {};
   const auto& extents = found->second.extents;
   bool fits = extents.size() == expected.size() && found->second.numbers.size() > 0;
-  for (std::size_t i = 0; fits && i < expected.size(); ++i)
-    fits = expected[i] == 0 || expected[i] == extents[i];
+  for (std::size_t i = 0; fits && i < expected.size(); ++i) fits = expected[i] == 0 || expected[i] == extents[i];
   if (!fits) fail(name, map + " has not the extents that go with physical_to_logical");
   return as_int32(name, map, found->second);
 }
@@ -91,22 +88,20 @@ PlanFile from_sglang(const Arrays& arrays, const std::string& name, std::int32_t
   plan.layers = extent_of(arrays, "physical_to_logical_map", 0) - first_layer;
   plan.slots = extent_of(arrays, "physical_to_logical_map", 1);
   if (plan.layers < 1)
-    fail(name, "has " + count(plan.layers + first_layer, "layer") + ", none after the first " +
-                   std::to_string(first_layer));
+    fail(name,
+         "has " + count(plan.layers + first_layer, "layer") + ", none after the first " + std::to_string(first_layer));
   auto& map = plan.placement.physical_to_logical;
   map.erase(map.begin(), map.begin() + static_cast<std::ptrdiff_t>(first_layer) * plan.slots);
   return plan;
 }
 
 /// Adds the slots of a layer, whose number in the model is @p layer.
-void add_layer(PlanFile& plan, const std::string& name, const std::string& layer,
-               std::span<const std::int32_t> slots) {
+void add_layer(PlanFile& plan, const std::string& name, const std::string& layer, std::span<const std::int32_t> slots) {
   if (plan.layers == 0) plan.slots = static_cast<std::int32_t>(slots.size());
   if (static_cast<std::size_t>(plan.slots) != slots.size())
     fail(name, "layer " + layer + " has " + count(static_cast<long long>(slots.size()), "slot") +
                    " where another has " + std::to_string(plan.slots));
-  plan.placement.physical_to_logical.insert(plan.placement.physical_to_logical.end(), slots.begin(),
-                                            slots.end());
+  plan.placement.physical_to_logical.insert(plan.placement.physical_to_logical.end(), slots.begin(), slots.end());
   ++plan.layers;
 }
 
@@ -146,8 +141,8 @@ class YamlReader {
   }
   void expect(char wanted) {
     if (!accept(wanted))
-      fail(name_, std::string("has '") + std::string(rest_.substr(0, rest_.find('\n')).substr(0, 20)) +
-                      "' where '" + wanted + "' is due");
+      fail(name_, std::string("has '") + std::string(rest_.substr(0, rest_.find('\n')).substr(0, 20)) + "' where '" +
+                      wanted + "' is due");
   }
   bool number(std::int32_t& value) {
     skip_blanks();
@@ -184,8 +179,7 @@ std::vector<std::string> extent_names(const std::string& path) {
 
 }  // namespace
 
-void write_sglang(std::ostream& out, const eplb_shape& shape, const Placement& placement,
-                  std::int32_t first_layer) {
+void write_sglang(std::ostream& out, const eplb_shape& shape, const Placement& placement, std::int32_t first_layer) {
   const std::int32_t slots = shape.num_physical_experts;
   std::vector<std::int32_t> rows;
   for (std::int32_t layer = 0; layer < first_layer; ++layer)

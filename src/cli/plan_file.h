@@ -12,8 +12,7 @@ namespace eplb::cli {
 
 /// What SGLang loads with --init-expert-location. It has a row for each layer of the model, so @p first_layer
 /// rows are put before the others, for layers without experts; as SGLang's own default they go round robin.
-void write_sglang(std::ostream& out, const eplb_shape& shape, const Placement& placement,
-                  std::int32_t first_layer);
+void write_sglang(std::ostream& out, const eplb_shape& shape, const Placement& placement, std::int32_t first_layer);
 
 /// What TensorRT-LLM loads as the load_balancer of its moe_config. @p first_layer is the model's number of
 /// the first row.

@@ -43,8 +43,7 @@ std::int32_t EPLB_CALL Progress::report(void* self, std::int64_t done, std::int6
 }
 
 void Progress::draw(std::int64_t done, std::int64_t total) {
-  std::fprintf(stderr, "\r%s: %d %%\033[K", what_.c_str(),
-               total > 0 ? static_cast<int>(100 * done / total) : 0);
+  std::fprintf(stderr, "\r%s: %d %%\033[K", what_.c_str(), total > 0 ? static_cast<int>(100 * done / total) : 0);
   std::fflush(stderr);
   drawn_ = true;
   next_draw_ = Clock::now() + std::chrono::milliseconds(100);

@@ -27,14 +27,12 @@ struct Drift {
 constexpr Drift drifts[] = {
     {"still", "like recorded loads of a model; samples differ by chance only", 1, 0, 0, 1, 0, 1, 0},
     {"calm", "like recorded loads, of a slowly changing mixture of texts", 6, 1.0, 0.15, 0.98, 0.05, 0.9, 0},
-    {"mixed", "like recorded loads, of a changing mixture of texts; also plain real", 6, 1.5, 0.6, 0.9, 0.12,
-     0.8, 0},
-    {"switch", "like recorded loads, of texts that change at every fourth sample", 6, 3.0, 1.0, 0.7, 0.15,
-     0.8, 4},
+    {"mixed", "like recorded loads, of a changing mixture of texts; also plain real", 6, 1.5, 0.6, 0.9, 0.12, 0.8, 0},
+    {"switch", "like recorded loads, of texts that change at every fourth sample", 6, 3.0, 1.0, 0.7, 0.15, 0.8, 4},
 };
 
-constexpr double layer_memory = 0.85;  // correlation of the skews of two neighbouring layers
-constexpr double group_memory = 0.63;  // and of what their groups have in common
+constexpr double layer_memory = 0.85;                    // correlation of the skews of two neighbouring layers
+constexpr double group_memory = 0.63;                    // and of what their groups have in common
 constexpr double group_above = 1.2, group_below = 0.85;  // groups too are skewed upwards
 
 const Drift& find_drift(const std::string& name) {
@@ -43,9 +41,7 @@ const Drift& find_drift(const std::string& name) {
   throw UsageError("--kind: 'real:" + name + "' is none that 'eplb generate --list' shows");
 }
 
-double two_sided(double normal, double above, double below) {
-  return normal > 0 ? above * normal : below * normal;
-}
+double two_sided(double normal, double above, double below) { return normal > 0 ? above * normal : below * normal; }
 
 /// The next of a chain of standard normals that keeps @p memory of the one before.
 double next_in_chain(double before, double memory, double normal) {
@@ -69,15 +65,14 @@ void correlate(std::vector<double>& common, const std::vector<double>& own, doub
 double standard_deviation(const double* begin, std::size_t size) {
   const double n = static_cast<double>(size);
   const double mean = std::accumulate(begin, begin + size, 0.0) / n;
-  const double squares = std::accumulate(begin, begin + size, 0.0,
-                                         [&](double sum, double x) { return sum + (x - mean) * (x - mean); });
+  const double squares =
+      std::accumulate(begin, begin + size, 0.0, [&](double sum, double x) { return sum + (x - mean) * (x - mean); });
   return std::sqrt(squares / n);
 }
 
 /// The probability of each expert to be among the @p topk that a token takes, given how much it is liked. An
 /// expert can be taken once only, which bends the largest: @p most * (1 - exp(-scale * liking)).
-std::vector<double> choice_probabilities(const double* log_liking, std::size_t experts, double topk,
-                                         double most) {
+std::vector<double> choice_probabilities(const double* log_liking, std::size_t experts, double topk, double most) {
   std::vector<double> liking(experts), probability(experts, 1.0);
   const double largest = *std::max_element(log_liking, log_liking + experts);
   for (std::size_t e = 0; e < experts; ++e) liking[e] = std::exp(log_liking[e] - largest);
@@ -115,8 +110,7 @@ class Traffic {
 
   /// Probabilities of the experts of a layer to be taken by a token now.
   std::vector<double> probabilities(std::size_t layer) const {
-    return choice_probabilities(&pooled_[layer * experts_], experts_, request_.shape.topk,
-                                request_.shape.profile.most);
+    return choice_probabilities(&pooled_[layer * experts_], experts_, request_.shape.topk, request_.shape.profile.most);
   }
 
   /// Goes on to a sample, the first of which is 0.
@@ -124,8 +118,8 @@ class Traffic {
     if (sample > 0) {
       for (double& movement : movement_) movement = drift_.memory * movement + drift_.step * random_.normal();
       for (double& own : wander_)
-        own = drift_.wander * next_in_chain(drift_.wander > 0 ? own / drift_.wander : 0, drift_.wander_memory,
-                                            random_.normal());
+        own = drift_.wander *
+              next_in_chain(drift_.wander > 0 ? own / drift_.wander : 0, drift_.wander_memory, random_.normal());
       if (drift_.switch_every > 0 && sample % drift_.switch_every == 0)
         leader_ = (leader_ + 1 + random_.below(weight_.size() - 1)) % weight_.size();
     }
@@ -143,15 +137,14 @@ class Traffic {
     auto group = chains({request_.seed, "group"}, layers_, groups, group_memory);
     if (domain >= 0) {
       correlate(expert, chains({request_.seed, "expert", purpose}, layers_, experts_, 0), profile.domain);
-      correlate(group, chains({request_.seed, "group", purpose}, layers_, groups, group_memory),
-                profile.domain);
+      correlate(group, chains({request_.seed, "group", purpose}, layers_, groups, group_memory), profile.domain);
     }
     const auto skew = chains({request_.seed, "layer"}, layers_, 1, layer_memory);
     for (std::size_t i = 0; i < expert.size(); ++i) {
       const std::size_t layer = i / experts_, in_layer = i % experts_;
-      expert[i] = std::exp(profile.layer * skew[layer]) * two_sided(expert[i], profile.above, profile.below) +
-                  profile.group * two_sided(group[layer * groups + in_layer * groups / experts_], group_above,
-                                            group_below);
+      expert[i] =
+          std::exp(profile.layer * skew[layer]) * two_sided(expert[i], profile.above, profile.below) +
+          profile.group * two_sided(group[layer * groups + in_layer * groups / experts_], group_above, group_below);
     }
     return expert;
   }
@@ -165,8 +158,7 @@ class Traffic {
     const double sum = std::accumulate(shares.begin(), shares.end(), 0.0);
     std::vector<double> mixed(layers_ * experts_);
     for (std::size_t i = 0; i < mixed.size(); ++i) {
-      for (std::size_t d = 0; d < shares.size(); ++d)
-        mixed[i] += shares[d] / sum * std::exp(log_liking_[d][i]);
+      for (std::size_t d = 0; d < shares.size(); ++d) mixed[i] += shares[d] / sum * std::exp(log_liking_[d][i]);
       mixed[i] = std::log(mixed[i]) + wander_[i];
     }
     return mixed;

@@ -31,11 +31,11 @@ struct ScoreCommand {
 
 eplb_shape ScoreCommand::shape_of(const Loads& loads, const PlanFile& plan) const {
   if (plan.layers != loads.layers)
-    fail(plan_file, "has " + count(plan.layers, "layer") + ", but " + loads.name + " has " +
-                        std::to_string(loads.layers));
+    fail(plan_file,
+         "has " + count(plan.layers, "layer") + ", but " + loads.name + " has " + std::to_string(loads.layers));
   if (plan.experts != 0 && plan.experts != loads.experts)
-    fail(plan_file, "has " + count(plan.experts, "expert") + ", but " + loads.name + " has " +
-                        std::to_string(loads.experts));
+    fail(plan_file,
+         "has " + count(plan.experts, "expert") + ", but " + loads.name + " has " + std::to_string(loads.experts));
   if (gpus == 0 && plan.gpus == 0)
     throw UsageError("--gpus is needed, as " + plan_file + " does not say how many there are");
   auto shape = defaults(eplb_shape_init);
@@ -82,8 +82,7 @@ void add_score(CLI::App& app) {
   score.add_option("--plan", command->plan_file, "placement, in any format that plan writes")
       ->required()
       ->type_name("PLAN");
-  score
-      .add_option("--gpus", command->gpus, "gpus over all nodes; default: as the placement says, if it does")
+  score.add_option("--gpus", command->gpus, "gpus over all nodes; default: as the placement says, if it does")
       ->check(CLI::Range(1, 65535))
       ->type_name("G");
   score

@@ -27,8 +27,7 @@ std::pair<std::string, std::string> split(const std::string& kind) {
 
 std::vector<double> zipf_weights(double exponent, std::size_t experts, Random& random) {
   std::vector<double> weights(experts);
-  for (std::size_t rank = 0; rank < experts; ++rank)
-    weights[rank] = std::pow(static_cast<double>(rank + 1), -exponent);
+  for (std::size_t rank = 0; rank < experts; ++rank) weights[rank] = std::pow(static_cast<double>(rank + 1), -exponent);
   shuffle(weights, random);
   return weights;
 }

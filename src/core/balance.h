@@ -9,14 +9,14 @@ namespace eplb {
 
 /// All that one thread group needs to plan a layer.
 struct layer_memory {
-  float* group_load;           // [groups]
-  index_t* node_expert;        // [nodes][experts / nodes] numbers of the experts on each node
-  float* node_load;            // [experts / nodes]
-  replicas replica;            // of one node
-  std::uint64_t* hottest;      // tournament of the experts of a node
-  packing_memory packing;      // for the larger of both packing problems
+  float* group_load;       // [groups]
+  index_t* node_expert;    // [nodes][experts / nodes] numbers of the experts on each node
+  float* node_load;        // [experts / nodes]
+  replicas replica;        // of one node
+  std::uint64_t* hottest;  // tournament of the experts of a node
+  packing_memory packing;  // for the larger of both packing problems
   sorted_items items;
-  index_t* member;             // [slots] of the best candidate
+  index_t* member;  // [slots] of the best candidate
 
   template <class Group>
   static layer_memory lay_out(arena& memory, const plan_shape& shape) {
@@ -48,8 +48,8 @@ namespace {
 /// group in the node, place in the group. `search(problem)` tries all candidates, once the items are
 /// sorted, and leaves the best in m.member.
 template <class Group, class Search>
-EPLB_CORE void place_groups(Group& group, const plan_shape& shape, packing_problem problem,
-                            const float* load, const layer_memory& m, Search search) {
+EPLB_CORE void place_groups(Group& group, const plan_shape& shape, packing_problem problem, const float* load,
+                            const layer_memory& m, Search search) {
   const int rank = group.thread_rank(), size = group.size(), width = shape.experts / shape.groups;
   problem.items = shape.groups;
   problem.packs = shape.nodes;
@@ -75,8 +75,8 @@ EPLB_CORE void place_groups(Group& group, const plan_shape& shape, packing_probl
 /// The loads of the experts of a node, which come in whole groups of `width`; 1 each if there is none
 /// at all.
 template <class Group>
-EPLB_CORE void gather_node_load(Group& group, const float* load, const index_t* expert, int experts,
-                                int width, float* out) {
+EPLB_CORE void gather_node_load(Group& group, const float* load, const index_t* expert, int experts, int width,
+                                float* out) {
   const int rank = group.thread_rank(), size = group.size();
   std::uint32_t any = 0;
   for (int first = 0; first < experts; first += width)
@@ -125,13 +125,12 @@ EPLB_CORE void write_maps(Group& group, const plan_shape& shape, const packing_p
 /// Plans a layer. `first` numbers the packing problem of the layer's first node for the random draws;
 /// the one of the groups, if there is any to solve, is 0.
 template <class Group, class Search>
-EPLB_CORE void balance_layer(Group& group, const plan_shape& shape, std::uint64_t seed,
-                             std::uint32_t layer, std::uint32_t first, const float* load,
-                             const layer_memory& m, const layer_maps& out, Search search) {
+EPLB_CORE void balance_layer(Group& group, const plan_shape& shape, std::uint64_t seed, std::uint32_t layer,
+                             std::uint32_t first, const float* load, const layer_memory& m, const layer_maps& out,
+                             Search search) {
   place_groups(group, shape, {0, 0, nullptr, seed, layer, 0}, load, m, search);
   for (int node = 0; node < shape.nodes; ++node) {
-    const packing_problem problem =
-        prepare_node(group, shape, {0, 0, nullptr, seed, layer, first}, node, load, m);
+    const packing_problem problem = prepare_node(group, shape, {0, 0, nullptr, seed, layer, first}, node, load, m);
     if (!is_identity(problem)) search(problem);
     write_maps(group, shape, problem, node, m, out);
   }

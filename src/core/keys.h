@@ -31,9 +31,7 @@ EPLB_CORE inline std::uint64_t heaviest_key(float load, std::uint32_t index) {
 /// Comes after every other key.
 constexpr std::uint64_t last_key = ~std::uint64_t{0};
 
-EPLB_CORE inline std::uint32_t key_index(std::uint64_t key) {
-  return static_cast<std::uint32_t>(key);
-}
+EPLB_CORE inline std::uint32_t key_index(std::uint64_t key) { return static_cast<std::uint32_t>(key); }
 EPLB_CORE inline float lightest_key_load(std::uint64_t key) {
   return bits_float(static_cast<std::uint32_t>(key >> 32));
 }

@@ -22,8 +22,7 @@ EPLB_CORE bool is_load(In x) {
 /// Converts one sample of a layer, and adds it to (first: makes it) the layer's sum. Returns the
 /// index of the first bad load, or `experts`.
 template <class Group, class In>
-EPLB_CORE int read_loads(Group& group, const In* in, int experts, bool first, float* out,
-                         float* sum) {
+EPLB_CORE int read_loads(Group& group, const In* in, int experts, bool first, float* out, float* sum) {
   const int rank = group.thread_rank(), size = group.size();
   bool good = true;
   for (int e = rank; e < experts; e += size) {

@@ -10,15 +10,13 @@ namespace {
 template <class Group, class Out>
 EPLB_CORE void widen(Group& group, const index_t* from, std::size_t count, Out* to) {
   const auto rank = static_cast<std::size_t>(group.thread_rank());
-  for (std::size_t i = rank; i < count; i += static_cast<std::size_t>(group.size()))
-    to[i] = static_cast<Out>(from[i]);
+  for (std::size_t i = rank; i < count; i += static_cast<std::size_t>(group.size())) to[i] = static_cast<Out>(from[i]);
 }
 
 /// [experts][width]: the slots of each expert by replica rank, then -1. `width` reaches the largest
 /// count.
 template <class Group, class Out>
-EPLB_CORE void invert(Group& group, const plan_shape& shape, const layer_maps& maps,
-                      std::size_t width, Out* out) {
+EPLB_CORE void invert(Group& group, const plan_shape& shape, const layer_maps& maps, std::size_t width, Out* out) {
   const auto rank = static_cast<std::size_t>(group.thread_rank());
   const auto size = static_cast<std::size_t>(group.size());
   const std::size_t count = static_cast<std::size_t>(shape.experts) * width;

@@ -60,8 +60,7 @@ template <class Group>
 EPLB_CORE void sort_items(Group& group, const packing_problem& problem, const sorted_items& out,
                           const packing_memory& memory) {
   const int rank = group.thread_rank(), size = group.size(), n = problem.items;
-  for (int i = rank; i < n; i += size)
-    memory.keys[i] = heaviest_key(problem.load[i], static_cast<std::uint32_t>(i));
+  for (int i = rank; i < n; i += size) memory.keys[i] = heaviest_key(problem.load[i], static_cast<std::uint32_t>(i));
   group.sort(memory.keys, memory.spare_keys, n);
   const bool no_load = heaviest_key_load(memory.keys[0]) == 0;
   for (int t = rank; t < n; t += size) {
@@ -104,8 +103,7 @@ EPLB_CORE void perturb_order(Group& group, const packing_problem& problem, float
 /// Heaviest first, each to the lightest pack that has room, the lowest pack on ties (longest
 /// processing time first, as in DeepSeek's EPLB).
 template <class Group>
-EPLB_CORE void pack_lpt(Group& group, const packing& p, index_t* used,
-                        std::uint64_t* tournament_memory) {
+EPLB_CORE void pack_lpt(Group& group, const packing& p, index_t* used, std::uint64_t* tournament_memory) {
   group.narrow([&]<class Lanes>(Lanes& lanes) {
     const int rank = lanes.thread_rank(), size = lanes.size(), room = p.room();
     // While some pack is empty and no item weighs nothing, the next item goes to the next pack.
@@ -117,9 +115,9 @@ EPLB_CORE void pack_lpt(Group& group, const packing& p, index_t* used,
       p.member[pack * room] = static_cast<index_t>(pack);
       p.pack_load[pack] = weighs ? p.load[pack] : 0;
     }
-    typename Lanes::tournament lightest(
-        lanes, tournament_memory, p.packs,
-        [&](int pack) { return lightest_key(p.pack_load[pack], static_cast<std::uint32_t>(pack)); });
+    typename Lanes::tournament lightest(lanes, tournament_memory, p.packs, [&](int pack) {
+      return lightest_key(p.pack_load[pack], static_cast<std::uint32_t>(pack));
+    });
     for (int item = dealt; item < p.items; ++item) {
       const std::uint64_t leader = lightest.leader();
       const auto pack = static_cast<int>(key_index(leader));
@@ -183,12 +181,10 @@ EPLB_CORE void restore_order(Group& group, const packing& p, const index_t* posi
 /// Tries candidates first .. last - 1. Leaves the members of the best, pack by pack and in order of
 /// their true load, in best_member, and returns its key: cost, then candidate.
 template <class Group>
-EPLB_CORE std::uint64_t try_candidates(Group& group, const packing_problem& problem,
-                                       const packing_rules& rules, int first, int last,
-                                       const sorted_items& items, const packing_memory& memory,
+EPLB_CORE std::uint64_t try_candidates(Group& group, const packing_problem& problem, const packing_rules& rules,
+                                       int first, int last, const sorted_items& items, const packing_memory& memory,
                                        index_t* best_member) {
-  packing p{problem.items,    problem.packs, nullptr,        memory.member, memory.pack_load,
-            memory.pack,      memory.own_load};
+  packing p{problem.items, problem.packs, nullptr, memory.member, memory.pack_load, memory.pack, memory.own_load};
   std::uint64_t best = last_key;
   for (int c = first; c < last; ++c) {
     if (c > 0) perturb_order(group, problem, amplitude(rules, c), c, items, memory);
@@ -203,9 +199,7 @@ EPLB_CORE std::uint64_t try_candidates(Group& group, const packing_problem& prob
     refine(group, p, rules.scope, rules.max_swaps, lowest_peak_wins ? lightest_key_load(best) : infinity);
     // Nobody competes with a lone candidate.
     const std::uint64_t key =
-        rules.candidates == 1
-            ? 0
-            : lightest_key(cost(group, p, rules.choice), static_cast<std::uint32_t>(c));
+        rules.candidates == 1 ? 0 : lightest_key(cost(group, p, rules.choice), static_cast<std::uint32_t>(c));
     if (key >= best) continue;
     best = key;
     for (int s = group.thread_rank(); s < p.items; s += group.size()) best_member[s] = p.member[s];

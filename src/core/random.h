@@ -29,8 +29,8 @@ EPLB_CORE inline philox_block philox4x32(philox_block x, std::uint64_t key) {
 }
 
 /// Uniform in [0, 1), a multiple of 2^-24, for one item of one attempt at one packing problem.
-EPLB_CORE inline float uniform(std::uint64_t seed, std::uint32_t layer, std::uint32_t problem,
-                               std::uint32_t candidate, std::uint32_t item) {
+EPLB_CORE inline float uniform(std::uint64_t seed, std::uint32_t layer, std::uint32_t problem, std::uint32_t candidate,
+                               std::uint32_t item) {
   const std::uint32_t bits = philox4x32({layer, problem, candidate, item}, seed).a;
   return static_cast<float>(bits >> 8) * 0x1p-24f;
 }

@@ -19,8 +19,8 @@ namespace {
 /// Gives each spare slot to the expert with the largest load per replica (DeepSeek's EPLB). Each
 /// expert has a slot of its own first, so loads of zero do no harm.
 template <class Group>
-EPLB_CORE void replicate(Group& group, const float* load, int experts, int slots,
-                         const replicas& out, std::uint64_t* tournament_memory) {
+EPLB_CORE void replicate(Group& group, const float* load, int experts, int slots, const replicas& out,
+                         std::uint64_t* tournament_memory) {
   const int rank = group.thread_rank(), size = group.size();
   for (int e = rank; e < experts; e += size) {
     out.expert[e] = static_cast<index_t>(e);
@@ -30,17 +30,15 @@ EPLB_CORE void replicate(Group& group, const float* load, int experts, int slots
   group.sync();
   if (slots > experts) {
     group.narrow([&]<class Lanes>(Lanes& lanes) {
-      typename Lanes::tournament hottest(lanes, tournament_memory, experts, [&](int e) {
-        return heaviest_key(load[e], static_cast<std::uint32_t>(e));
-      });
+      typename Lanes::tournament hottest(lanes, tournament_memory, experts,
+                                         [&](int e) { return heaviest_key(load[e], static_cast<std::uint32_t>(e)); });
       for (int slot = experts; slot < slots; ++slot) {
         const auto e = static_cast<int>(key_index(hottest.leader()));
         if (e % lanes.size() != lanes.thread_rank()) continue;
         const index_t replica = out.count[e]++;
         out.expert[slot] = static_cast<index_t>(e);
         out.rank[slot] = replica;
-        hottest.replace(e, heaviest_key(load[e] / static_cast<float>(replica + 1),
-                                        static_cast<std::uint32_t>(e)));
+        hottest.replace(e, heaviest_key(load[e] / static_cast<float>(replica + 1), static_cast<std::uint32_t>(e)));
       }
     });
   }

@@ -78,7 +78,7 @@ struct square_gain {
 /// The best swap that one thread has seen: its gain, as bits, and the first row that reaches it.
 struct best_swap {
   std::int32_t gain = order_bits(least_gain) + 1;  // the least that counts
-  int row = max_extent;                           // of none
+  int row = max_extent;                            // of none
 };
 
 /// Looks at swaps of item i with this thread's share of the later, lighter items. No partner's pack is
@@ -111,9 +111,9 @@ EPLB_CORE std::uint64_t swap_key(Group& group, const packing& p, Gain gain, cons
   for (int j = i + 1 + group.thread_rank() * width;; j += group.size() * width)
     for (int k = j; k < j + width; ++k)
       if (gain(load - p.load[k], own - p.own_load[k]) == best.gain)
-        return heaviest_key(bits_float(static_cast<std::uint32_t>(best.gain)),
-                            static_cast<std::uint32_t>(i) * static_cast<std::uint32_t>(p.items) +
-                                static_cast<std::uint32_t>(k));
+        return heaviest_key(
+            bits_float(static_cast<std::uint32_t>(best.gain)),
+            static_cast<std::uint32_t>(i) * static_cast<std::uint32_t>(p.items) + static_cast<std::uint32_t>(k));
 }
 
 /// An item of the heaviest pack with one of the lightest.
@@ -212,7 +212,7 @@ EPLB_CORE void refine(Group& group, const packing& p, swap_scope scope, int max_
   for (int round = 0; round < max_swaps; ++round) {
     if (to_beat < infinity && count_heavier(group, p, to_beat) > max_swaps - round) return;
     const auto [heavy, light] = find_extremes(group, p);
-    const std::uint64_t best = scope == swap_scope::any_any       ? best_of_all(group, p, heavy, light)
+    const std::uint64_t best = scope == swap_scope::any_any        ? best_of_all(group, p, heavy, light)
                                : scope == swap_scope::heaviest_any ? best_of_heaviest(group, p, heavy, light)
                                                                    : best_of_two_packs(group, p, heavy, light);
     if (best == last_key) return;

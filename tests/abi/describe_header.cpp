@@ -112,8 +112,8 @@ void print_functions(const char* key, const std::vector<function>& functions) {
   for (std::size_t f = 0; f < functions.size(); ++f) {
     string parameters;
     for (const parameter& p : functions[f].parameters)
-      parameters += string(parameters.empty() ? "" : ", ") +
-                    "{\"type\": \"" + p.type + "\", \"name\": \"" + p.name + "\"}";
+      parameters +=
+          string(parameters.empty() ? "" : ", ") + "{\"type\": \"" + p.type + "\", \"name\": \"" + p.name + "\"}";
     print("  {\"name\": \"" + functions[f].name + "\", \"returns\": \"" + functions[f].returns +
           "\", \"parameters\": [" + parameters + "]}" + comma(f, functions.size()));
   }

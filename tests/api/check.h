@@ -24,8 +24,8 @@ extern eplb_error check_error;
 /* Each returns whether what was expected is so. */
 int check_that(int holds, const char* text, const char* file, int line);
 int check_ok(eplb_status status, const char* text, const char* file, int line);
-int check_fails(eplb_status expected, const char* words, eplb_status status, const char* text,
-                const char* file, int line);
+int check_fails(eplb_status expected, const char* words, eplb_status status, const char* text, const char* file,
+                int line);
 void check_begin(void);
 /* Exit status of the program. */
 int check_report(void);

@@ -10,8 +10,7 @@ extern "C" {
 #endif
 
 /* Structs with the given values, the rest at their defaults. */
-eplb_shape make_shape(int32_t layers, int32_t experts, int32_t slots, int32_t groups, int32_t nodes,
-                      int32_t gpus);
+eplb_shape make_shape(int32_t layers, int32_t experts, int32_t slots, int32_t groups, int32_t nodes, int32_t gpus);
 eplb_options make_options(int32_t strategy);
 eplb_input make_input(int32_t type, const void* loads, size_t count);
 eplb_stats make_stats(void);

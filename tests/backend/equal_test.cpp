@@ -26,8 +26,10 @@ struct result {
   std::int64_t duplicates = 0;
 
   explicit result(const plan_shape& s)
-      : physical_to_logical(size(s.layers, s.slots)), replica_rank(size(s.layers, s.slots)),
-        replica_count(size(s.layers, s.experts)), inverse(size(s.layers, s.experts * width(s))),
+      : physical_to_logical(size(s.layers, s.slots)),
+        replica_rank(size(s.layers, s.slots)),
+        replica_count(size(s.layers, s.experts)),
+        inverse(size(s.layers, s.experts * width(s))),
         gpu_load(size(s.layers, s.gpus)) {}
   bool operator==(const result&) const = default;
 
@@ -130,11 +132,12 @@ result run_cpu_backend(const problem& p, int threads, const cpu_kernels& kernels
   planner->plan({scalar::float32, p.loads.data(), 1}, p.seed, nullptr);
 
   const plan_shape& s = p.shape;
-  std::vector<std::int64_t> slots(result::size(s.layers, s.slots)), ranks(slots), counts(result::size(s.layers, s.experts));
+  std::vector<std::int64_t> slots(result::size(s.layers, s.slots)), ranks(slots),
+      counts(result::size(s.layers, s.experts));
   result out(s);
   planner->get_maps({scalar::int64, slots.data(), ranks.data(), counts.data(), nullptr, 0});
-  planner->get_maps({scalar::int32, nullptr, nullptr, nullptr, out.inverse.data(),
-                     static_cast<std::size_t>(result::width(s))});
+  planner->get_maps(
+      {scalar::int32, nullptr, nullptr, nullptr, out.inverse.data(), static_cast<std::size_t>(result::width(s))});
   out.physical_to_logical.assign(slots.begin(), slots.end());
   out.replica_rank.assign(ranks.begin(), ranks.end());
   out.replica_count.assign(counts.begin(), counts.end());

@@ -24,7 +24,7 @@ struct deployment {
 };
 
 constexpr deployment deployments[] = {
-    {"deepseek-v3", 58, 256, 288, 32, 4, 8},   // prefill
+    {"deepseek-v3", 58, 256, 288, 32, 4, 8},  // prefill
     {"deepseek-v3", 58, 256, 288, 36, 1, 1},
     {"deepseek-v3", 58, 256, 288, 48, 1, 1},
     {"deepseek-v3", 58, 256, 288, 72, 1, 1},
@@ -38,7 +38,7 @@ constexpr deployment deployments[] = {
     {"gpt-oss-120b", 36, 128, 144, 16, 1, 1},
     {"llama4-maverick", 24, 128, 144, 16, 1, 1},
     {"longcat-flash", 28, 512, 640, 128, 1, 1},
-    {"stress", 128, 1024, 2048, 512, 1, 1},    // no model
+    {"stress", 128, 1024, 2048, 512, 1, 1},  // no model
 };
 
 eplb_error make_error() {
@@ -226,9 +226,8 @@ int main(int argc, char** argv) {
       for (int strategy = EPLB_STRATEGY_AUTO + 1; strategy < eplb_strategy_count(); ++strategy)
         for (const int threads : {1, 2})
           if (!by_node || at.nodes > 1)
-            add(eplb_strategy_name(strategy), at, by_node, threads, [=, &at](benchmark::State& state) {
-              time_library(state, at, by_node, strategy, threads);
-            });
+            add(eplb_strategy_name(strategy), at, by_node, threads,
+                [=, &at](benchmark::State& state) { time_library(state, at, by_node, strategy, threads); });
   }
   benchmark::AddCustomContext("eplb", eplb_build_info());
   benchmark::Initialize(&argc, argv);

@@ -108,7 +108,7 @@ class LibraryPlanner:
     """One strategy: a context and the maps it writes, made once."""
 
     def __init__(self, library, name, at, threads):
-        self.library, self.name = library, name
+        self.eplb, self.name = library, name
         policy = POLICY_AUTO if at.nodes > 1 else POLICY_GLOBAL
         options = library.init(Options, strategy=library.strategies()[name], policy=policy, num_threads=threads)
         self.context = ctypes.c_void_p()
@@ -122,18 +122,18 @@ class LibraryPlanner:
             setattr(self.maps, name + "_count", len(buffer))
 
     def prepare(self, loads):
-        return self.library.input(loads)
+        return self.eplb.input(loads)
 
     def plan(self, prepared):
-        self.library.call("eplb_submit_weights", self.context, ctypes.byref(prepared))
-        self.library.call("eplb_get_maps", self.context, ctypes.byref(self.maps))
+        self.eplb.call("eplb_submit_weights", self.context, ctypes.byref(prepared))
+        self.eplb.call("eplb_get_maps", self.context, ctypes.byref(self.maps))
         return self.buffers["physical_to_logical"]
 
     def slot_expert(self, result):
         return result
 
     def close(self):
-        self.library.lib.eplb_destroy(self.context)
+        self.eplb.lib.eplb_destroy(self.context)
 
 
 class PythonPlanner:
@@ -230,7 +230,7 @@ def print_table(rows):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--library", default="build/src/libeplb.so", help="default: %(default)s")
+    parser.add_argument("--library", dest="shared_object", default="build/src/libeplb.so", help="default: %(default)s")
     parser.add_argument("--strategy", action="append", help="one of the library's; default: all")
     parser.add_argument("--planner", action="append", default=[], metavar="FILE.py[:FUNCTION]")
     parser.add_argument("--shape", action="append", type=Deployment, metavar="[NAME:]LAYERSxEXPERTS-SLOTS/GPUS",
@@ -244,7 +244,7 @@ def main():
         parser.error("--repeat: at least 1")
 
     try:
-        library = Library(pathlib.Path(arguments.library).resolve())
+        library = Library(pathlib.Path(arguments.shared_object).resolve())
     except OSError as error:
         parser.error(f"--library: {error}")
     known = library.strategies()

@@ -17,8 +17,8 @@ using namespace eplb;
 
 serial_group group;
 
-constexpr packing_rules lpt_rules{initial_packing::lpt, 1, 0, amplitude_form::constant,
-                                  swap_scope::none,     0, candidate_choice::max_load};
+constexpr packing_rules lpt_rules{initial_packing::lpt,      1, 0, amplitude_form::constant, swap_scope::none, 0,
+                                  candidate_choice::max_load};
 
 struct deployment {
   int experts, slots, gpus;
@@ -71,9 +71,7 @@ void number(work& w) {
   place_groups(group, w.shape, w.problem, w.load, w.m, [](const packing_problem&) {});
   gather_node_load(group, w.load, w.m.node_expert, w.shape.experts, w.shape.experts, w.m.node_load);
 }
-void give_slots(work& w) {
-  replicate(group, w.m.node_load, w.shape.experts, w.shape.slots, w.m.replica, w.m.hottest);
-}
+void give_slots(work& w) { replicate(group, w.m.node_load, w.shape.experts, w.shape.slots, w.m.replica, w.m.hottest); }
 void sort(work& w) { sort_items(group, w.problem, w.m.items, w.m.packing); }
 void perturb(work& w) { perturb_order(group, w.problem, 0.25f, 32, w.m.items, w.m.packing); }
 void restore(work& w) { restore_order(group, w.p, w.m.packing.position); }

@@ -7,8 +7,7 @@ class Compare : public ToolTest {
  protected:
   Compare() {
     for (const char* seed : {"1", "2"})
-      run({"generate", "--shape", "4x32", "--kind", "real", "--seed", seed, "--output",
-           std::string(seed) + ".npy"});
+      run({"generate", "--shape", "4x32", "--kind", "real", "--seed", seed, "--output", std::string(seed) + ".npy"});
   }
   Json compare(Arguments arguments) {
     arguments.insert(arguments.begin(), "compare");
@@ -23,8 +22,7 @@ TEST_F(Compare, HasEveryStrategyWithItsPlansFigures) {
   ASSERT_EQ(results.size(), strategies.size());
   for (std::size_t i = 0; i < results.size(); ++i) {
     EXPECT_EQ(results[i]["strategy"], strategies[i]["name"]);
-    const Json plan =
-        run_json({"plan", "1.npy", "--slots", "40", "--gpus", "8", "--strategy", strategies[i]["name"]});
+    const Json plan = run_json({"plan", "1.npy", "--slots", "40", "--gpus", "8", "--strategy", strategies[i]["name"]});
     EXPECT_EQ(results[i]["resolved"], plan["strategy"]);
     for (const char* figure : {"balancedness", "balancedness_min", "duplicates", "max_replica_count"})
       EXPECT_EQ(results[i][figure], plan["stats"][figure]) << figure;

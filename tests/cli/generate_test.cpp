@@ -56,8 +56,7 @@ TEST_F(Generate, EveryKindMakesWholeNonNegativeLoads) {
 }
 
 TEST_F(Generate, ParametersChangeTheSkew) {
-  EXPECT_LT(largest_over_mean(loads_of("1x64", "zipf:0.5")[0]),
-            largest_over_mean(loads_of("1x64", "zipf")[0]));
+  EXPECT_LT(largest_over_mean(loads_of("1x64", "zipf:0.5")[0]), largest_over_mean(loads_of("1x64", "zipf")[0]));
   EXPECT_LT(largest_over_mean(loads_of("1x64", "lognormal:0.2")[0]),
             largest_over_mean(loads_of("1x64", "lognormal:1.5")[0]));
   EXPECT_LT(largest_over_mean(loads_of("1x64", "powerlaw:0.1")[0]),
@@ -83,16 +82,14 @@ TEST_F(Generate, WritesTheSameLoadsToEachFile) {
   };
   for (const char* samples : {"1", "3"}) {
     for (const char* file : {"loads.npy", "loads.json", "loads.csv"})
-      EXPECT_EQ(run({"generate", "--shape", "tiny", "--kind", "real", "--samples", samples, "--output", file})
-                    .status,
+      EXPECT_EQ(run({"generate", "--shape", "tiny", "--kind", "real", "--samples", samples, "--output", file}).status,
                 0);
     EXPECT_EQ(planned("loads.npy"), planned("loads.json"));
     EXPECT_EQ(planned("loads.npy"), planned("loads.csv"));
   }
   EXPECT_EQ(read("loads.csv").substr(0, 21), "sample,layer,expert0,");
   EXPECT_EQ(read("loads.npy").size() % 64, 3u * 2 * 12 * 8 % 64);
-  expect_error(1, {"loads.txt: "},
-               {"generate", "--shape", "tiny", "--kind", "real", "--output", "loads.txt"});
+  expect_error(1, {"loads.txt: "}, {"generate", "--shape", "tiny", "--kind", "real", "--output", "loads.txt"});
   EXPECT_FALSE(exists("loads.txt"));
 }
 

@@ -33,22 +33,17 @@ TEST_F(Input, EveryKindOfFileGivesTheSamePlan) {
   write("v1.npy", Npy{.shape = "(2, 3)", .data = int64}.text());
   write("v2.npy", Npy{.shape = "(2, 3)", .data = int64, .version = 2}.text());
   write("v3.npy", Npy{.shape = "(1, 2, 3)", .data = int64, .version = 3}.text());
-  write("int32.npy",
-        Npy{.descr = "<i4", .shape = "(2,3)", .data = bytes<std::int32_t>({5, 1, 9, 0, 4, 4})}.text());
-  write("float32.npy",
-        Npy{.descr = "<f4", .shape = "(2, 3)", .data = bytes<float>({5, 1, 9, 0, 4, 4})}.text());
-  write("float64.npy",
-        Npy{.descr = "<f8", .shape = "(2, 3)", .data = bytes<double>({5, 1, 9, 0, 4, 4})}.text());
+  write("int32.npy", Npy{.descr = "<i4", .shape = "(2,3)", .data = bytes<std::int32_t>({5, 1, 9, 0, 4, 4})}.text());
+  write("float32.npy", Npy{.descr = "<f4", .shape = "(2, 3)", .data = bytes<float>({5, 1, 9, 0, 4, 4})}.text());
+  write("float64.npy", Npy{.descr = "<f8", .shape = "(2, 3)", .data = bytes<double>({5, 1, 9, 0, 4, 4})}.text());
   write("lists.json", "[[5, 1, 9], [0, 4.0, 4]]");
   write("samples.json", "[[[5, 1, 9], [0, 4, 4]]]");
-  write("sglang.json",
-        R"({"rank": 0, "other": [[null, {"a": []}]], "logical_count": [[5, 1, 9], [0, 4, 4]]})");
+  write("sglang.json", R"({"rank": 0, "other": [[null, {"a": []}]], "logical_count": [[5, 1, 9], [0, 4, 4]]})");
   write("rows.csv", "5,1,9\n0,4,4\n");
   write("spaced.csv", "\r\n 5 , 1,9\r\n0,4,4.0");
   write("places.csv", "sample,layer,expert0,expert1,expert2\n0,0,5,1,9\n0,1,0,4,4\n");
-  for (const char* file :
-       {"v1.npy", "v2.npy", "v3.npy", "int32.npy", "float32.npy", "float64.npy", "lists.json", "samples.json",
-        "sglang.json", "rows.csv", "spaced.csv", "places.csv"})
+  for (const char* file : {"v1.npy", "v2.npy", "v3.npy", "int32.npy", "float32.npy", "float64.npy", "lists.json",
+                           "samples.json", "sglang.json", "rows.csv", "spaced.csv", "places.csv"})
     EXPECT_EQ(maps_of(file), expected) << file;
 }
 
@@ -58,8 +53,7 @@ TEST_F(Input, SamplesAreAddedUp) {
         Npy{.shape = "(2, 2, 3)", .data = bytes<std::int64_t>({2, 1, 4, 0, 0, 4, 3, 0, 5, 0, 4, 0})}.text());
   write("loads.json", "[[[2,1,4],[0,0,4]],[[3,0,5],[0,4,0]]]");
   write("loads.csv", "sample,layer\n0,0,2,1,4\n0,1,0,0,4\n1,0,3,0,5\n1,1,0,4,0\n");
-  for (const char* file : {"loads.npy", "loads.json", "loads.csv"})
-    EXPECT_EQ(maps_of(file), expected) << file;
+  for (const char* file : {"loads.npy", "loads.json", "loads.csv"}) EXPECT_EQ(maps_of(file), expected) << file;
 }
 
 TEST_F(Input, DenseLayersOfSglangAreEmptyLayers) {
@@ -146,10 +140,8 @@ TEST_F(Input, BadNpyIsNamed) {
       {{.shape = "[2, 3]", .data = data}, {"header"}},
       {{.shape = "(2, 3)", .data = data, .fortran_order = "Maybe"}, {"header"}},
       {{.descr = "<f4", .shape = "(1, 2)", .data = bytes<float>({1, NAN})}, {"layer 0", "expert 1", "nan"}},
-      {{.descr = "<f8", .shape = "(1, 2)", .data = bytes<double>({HUGE_VAL, 1})},
-       {"layer 0", "expert 0", "inf"}},
-      {{.descr = "<i4", .shape = "(2, 1)", .data = bytes<std::int32_t>({1, -7})},
-       {"layer 1", "expert 0", "-7"}},
+      {{.descr = "<f8", .shape = "(1, 2)", .data = bytes<double>({HUGE_VAL, 1})}, {"layer 0", "expert 0", "inf"}},
+      {{.descr = "<i4", .shape = "(2, 1)", .data = bytes<std::int32_t>({1, -7})}, {"layer 1", "expert 0", "-7"}},
   };
   for (const auto& [npy, words_of_file] : bads) {
     SCOPED_TRACE(npy.descr + " " + npy.shape);
@@ -203,12 +195,10 @@ TEST_F(Input, ImpossibleShapesAreNamed) {
       {{"--slots", "5", "--gpus", "2"}, {"5", "2"}},
       {{"--slots", "4", "--gpus", "0"}, {"0"}},
       {{"--slots", "-4", "--gpus", "2"}, {"-4"}},
-      {{"--slots", "4", "--gpus", "2", "--nodes", "2", "--groups", "2", "--policy", "hierarchical"},
-       {"3", "2"}},
+      {{"--slots", "4", "--gpus", "2", "--nodes", "2", "--groups", "2", "--policy", "hierarchical"}, {"3", "2"}},
       {{"--slots", "4", "--gpus", "2", "--threads", "-1"}, {"-1"}},
   };
-  for (const auto& [arguments, words] : bads)
-    expect_error(1, words, plan_arguments("-", arguments), "[[1,2,3]]");
+  for (const auto& [arguments, words] : bads) expect_error(1, words, plan_arguments("-", arguments), "[[1,2,3]]");
 }
 
 TEST_F(Input, WrongUsageIsNamed) {
@@ -247,8 +237,8 @@ TEST_F(Input, AnUnavailableBackendIsAnError) {
   const Json info = run_json({"info"});
   for (const Json& backend : info["backends"])
     if (!backend["available"].get<bool>())
-      expect_error(1, {backend["reason"]},
-                   {"plan", "-", "--slots", "4", "--gpus", "2", "--backend", backend["name"]}, "[[1,2,3]]");
+      expect_error(1, {backend["reason"]}, {"plan", "-", "--slots", "4", "--gpus", "2", "--backend", backend["name"]},
+                   "[[1,2,3]]");
 }
 
 }  // namespace

@@ -16,9 +16,7 @@ class Score : public ToolTest {
   }
 
   void write_plan(const Json& changed) { write("plan.json", changed.dump()); }
-  Arguments score_arguments(const std::string& file = "plan.json") {
-    return {"score", "loads.json", "--plan", file};
-  }
+  Arguments score_arguments(const std::string& file = "plan.json") { return {"score", "loads.json", "--plan", file}; }
 
   Json plan, stats;
 };
@@ -39,23 +37,21 @@ TEST_F(Score, OfAPlanIsItsStatsInEachFormat) {
   expect_error(2, {"--gpus", "config.yaml"}, score_arguments("config.yaml"));
 }
 
-TEST_F(Score, ReadsThePlanFromStdin) {
-  EXPECT_EQ(run_json(score_arguments("-"), plan.dump())["stats"], stats);
-}
+TEST_F(Score, ReadsThePlanFromStdin) { EXPECT_EQ(run_json(score_arguments("-"), plan.dump())["stats"], stats); }
 
 TEST_F(Score, JudgesUnderAnotherLoad) {
   write_plan(plan);
   const Json other = run_json({"score", "-", "--plan", "plan.json"}, "[[0,0,0,0],[1,1,1,1]]");
   EXPECT_EQ(other["stats"]["empty_layers"], 1);
   EXPECT_LT(other["stats"]["balancedness"], 1);
-  EXPECT_NE(run({"score", "-", "--plan", "plan.json", "--format", "table"}, "[[1,1,1,1],[1,1,1,1]]")
-                .out.find("in order"),
-            std::string::npos);
+  EXPECT_NE(
+      run({"score", "-", "--plan", "plan.json", "--format", "table"}, "[[1,1,1,1],[1,1,1,1]]").out.find("in order"),
+      std::string::npos);
 }
 
 TEST_F(Score, SglangFormatIsWhatSglangLoads) {
-  run({"plan", "loads.json", "--slots", "6", "--gpus", "2", "--format", "sglang", "--first-layer", "2",
-       "--output", "s.json"});
+  run({"plan", "loads.json", "--slots", "6", "--gpus", "2", "--format", "sglang", "--first-layer", "2", "--output",
+       "s.json"});
   // SGLang passes every key on as an argument, so there must be no other; and it has a row for each layer.
   const Json written = Json::parse(read("s.json"));
   EXPECT_EQ(written.size(), 1u);
@@ -65,18 +61,15 @@ TEST_F(Score, SglangFormatIsWhatSglangLoads) {
   EXPECT_EQ(rows[1], rows[0]);
   EXPECT_EQ(rows[2], plan["physical_to_logical"][0]);
   EXPECT_EQ(rows[3], plan["physical_to_logical"][1]);
-  EXPECT_EQ(
-      run_json({"score", "loads.json", "--plan", "s.json", "--gpus", "2", "--first-layer", "2"})["stats"],
-      stats);
+  EXPECT_EQ(run_json({"score", "loads.json", "--plan", "s.json", "--gpus", "2", "--first-layer", "2"})["stats"], stats);
   expect_error(1, {"s.json: ", "4 layers", "loads.json", "2"},
                {"score", "loads.json", "--plan", "s.json", "--gpus", "2"});
-  expect_error(1, {"s.json: ", "4"},
-               {"score", "loads.json", "--plan", "s.json", "--gpus", "2", "--first-layer", "4"});
+  expect_error(1, {"s.json: ", "4"}, {"score", "loads.json", "--plan", "s.json", "--gpus", "2", "--first-layer", "4"});
 }
 
 TEST_F(Score, TensorrtLlmFormatHasIntegerLayers) {
-  const Outcome outcome = run({"plan", "loads.json", "--slots", "6", "--gpus", "2", "--format",
-                               "tensorrt-llm", "--first-layer", "3"});
+  const Outcome outcome =
+      run({"plan", "loads.json", "--slots", "6", "--gpus", "2", "--format", "tensorrt-llm", "--first-layer", "3"});
   std::ostringstream expected;
   expected << "num_slots: 6\ninitial_global_assignments:\n";
   for (std::size_t layer = 0; layer < 2; ++layer) {
@@ -135,8 +128,7 @@ TEST_F(Score, BadPlansAreNamed) {
   write_plan(plan);
   expect_error(1, {"plan.json: ", "4 experts", "stdin", "3"}, {"score", "-", "--plan", "plan.json"},
                "[[1,2,3],[1,2,3]]");
-  expect_error(1, {"plan.json: ", "2 layers", "stdin", "1"}, {"score", "-", "--plan", "plan.json"},
-               "[[1,2,3,4]]");
+  expect_error(1, {"plan.json: ", "2 layers", "stdin", "1"}, {"score", "-", "--plan", "plan.json"}, "[[1,2,3,4]]");
 
   write("other.json", R"({"placement": [[0, 1]]})");
   expect_error(1, {"other.json: ", "physical_to_logical"}, score_arguments("other.json"));
@@ -163,9 +155,7 @@ class OutputFile : public ToolTest {
     const auto all = std::filesystem::directory_iterator(directory);
     return static_cast<std::size_t>(std::distance(begin(all), end(all)));
   }
-  Arguments plan_to(const std::string& file) {
-    return {"plan", "-", "--slots", "4", "--gpus", "2", "--output", file};
-  }
+  Arguments plan_to(const std::string& file) { return {"plan", "-", "--slots", "4", "--gpus", "2", "--output", file}; }
 };
 
 TEST_F(OutputFile, IsCompleteOrAbsent) {

@@ -45,9 +45,9 @@ void expect_consistent(const Json& plan, std::size_t layer) {
 class Plan : public ToolTest {};
 
 TEST_F(Plan, HasAllFieldsAndConsistentMaps) {
-  const Json plan = run_json(
-      {"plan", "-", "--slots", "40", "--gpus", "8", "--nodes", "2", "--groups", "4", "--repeat", "3"},
-      some_loads(5, 32).dump());
+  const Json plan =
+      run_json({"plan", "-", "--slots", "40", "--gpus", "8", "--nodes", "2", "--groups", "4", "--repeat", "3"},
+               some_loads(5, 32).dump());
   EXPECT_EQ(plan["shape"],
             Json({{"layers", 5}, {"experts", 32}, {"slots", 40}, {"groups", 4}, {"nodes", 2}, {"gpus", 8}}));
   EXPECT_NE(plan["strategy"], "auto");
@@ -66,9 +66,9 @@ TEST_F(Plan, HasAllFieldsAndConsistentMaps) {
 }
 
 TEST_F(Plan, OfDeepSeeksExampleIsDeepSeeks) {
-  const Json plan = run_json(
-      {"plan", "-", "--slots", "16", "--gpus", "8", "--nodes", "2", "--groups", "4", "--strategy", "lpt"},
-      "[[90,132,40,61,104,165,39,4,73,56,183,86],[20,107,104,64,19,197,187,157,172,86,16,27]]");
+  const Json plan =
+      run_json({"plan", "-", "--slots", "16", "--gpus", "8", "--nodes", "2", "--groups", "4", "--strategy", "lpt"},
+               "[[90,132,40,61,104,165,39,4,73,56,183,86],[20,107,104,64,19,197,187,157,172,86,16,27]]");
   EXPECT_EQ(plan["physical_to_logical"], Json::parse("[[5,6,5,7,8,4,3,4,10,9,10,2,0,1,11,1],"
                                                      "[7,10,6,8,6,11,8,9,2,4,5,1,5,0,3,1]]"));
   EXPECT_EQ(plan["strategy"], "lpt");
@@ -83,9 +83,9 @@ TEST_F(Plan, KeepsAMatrixRowOnALine) {
 TEST_F(Plan, DependsOnTheSeedOnlyWhereRandomNumbersAreDrawn) {
   const std::string loads = some_loads(4, 32).dump();
   const auto maps = [&](const std::string& strategy, const std::string& seed, const std::string& threads) {
-    return run_json({"plan", "-", "--slots", "40", "--gpus", "8", "--strategy", strategy, "--seed", seed,
-                     "--threads", threads},
-                    loads)["physical_to_logical"];
+    return run_json(
+        {"plan", "-", "--slots", "40", "--gpus", "8", "--strategy", strategy, "--seed", seed, "--threads", threads},
+        loads)["physical_to_logical"];
   };
   EXPECT_EQ(maps("lpt", "0", "1"), maps("lpt", "1", "1"));
   EXPECT_EQ(maps("lpt-restart4", "7", "1"), maps("lpt-restart4", "7", "2"));
@@ -101,10 +101,9 @@ TEST_F(Plan, AStrategyOfOnesOwnCanBeAPreset) {
   };
   EXPECT_EQ(maps({"--strategy", "lpt", "--swap-scope", "heaviest-any", "--max-swaps", "50"}),
             maps({"--strategy", "lpt-swap-any"}));
-  EXPECT_EQ(maps({"--strategy", "lpt-swap-minmax", "--initial", "zigzag"}),
-            maps({"--strategy", "zigzag-swap-minmax"}));
-  EXPECT_EQ(maps({"--strategy", "lpt-swap-minmax", "--candidates", "64", "--amplitude", "0.2",
-                  "--amplitude-form", "linear", "--selection", "max-load"}),
+  EXPECT_EQ(maps({"--strategy", "lpt-swap-minmax", "--initial", "zigzag"}), maps({"--strategy", "zigzag-swap-minmax"}));
+  EXPECT_EQ(maps({"--strategy", "lpt-swap-minmax", "--candidates", "64", "--amplitude", "0.2", "--amplitude-form",
+                  "linear", "--selection", "max-load"}),
             maps({"--strategy", "lpt-restart64-minmax"}));
 }
 
@@ -123,8 +122,7 @@ TEST_F(Plan, FollowsThePolicy) {
 TEST_F(Plan, IsATableOnATerminal) {
   if (!can_open_terminal()) GTEST_SKIP() << "no pseudo-terminal can be opened here";
   write("loads.json", some_loads(5, 30).dump());
-  const Outcome outcome =
-      run_tool_on_terminal(directory, {"plan", "loads.json", "--slots", "40", "--gpus", "8"});
+  const Outcome outcome = run_tool_on_terminal(directory, {"plan", "loads.json", "--slots", "40", "--gpus", "8"});
   EXPECT_EQ(outcome.status, 0);
   for (const char* word :
        {"5 layers x 30 experts -> 40 slots on 8 gpus", "before", "after", "balancedness", "ms", "\r\n  7 "})
@@ -141,15 +139,13 @@ TEST_F(Plan, TableOfManyGpusShowsTheExtremes) {
 
 TEST_F(Plan, TableHoldsOnlyAsciiWithoutAUtf8Locale) {
   setenv("LC_ALL", "C", 1);
-  const Outcome plain =
-      run({"plan", "-", "--slots", "8", "--gpus", "2", "--format", "table"}, some_loads(2, 8).dump());
+  const Outcome plain = run({"plan", "-", "--slots", "8", "--gpus", "2", "--format", "table"}, some_loads(2, 8).dump());
   setenv("LC_ALL", "C.UTF-8", 1);
-  const Outcome utf8 =
-      run({"plan", "-", "--slots", "8", "--gpus", "2", "--format", "table"}, some_loads(2, 8).dump());
+  const Outcome utf8 = run({"plan", "-", "--slots", "8", "--gpus", "2", "--format", "table"}, some_loads(2, 8).dump());
   unsetenv("LC_ALL");
   EXPECT_NE(plain.out.find("##"), std::string::npos);
-  EXPECT_TRUE(std::all_of(plain.out.begin(), plain.out.end(),
-                          [](char c) { return static_cast<unsigned char>(c) < 128; }));
+  EXPECT_TRUE(
+      std::all_of(plain.out.begin(), plain.out.end(), [](char c) { return static_cast<unsigned char>(c) < 128; }));
   EXPECT_NE(utf8.out.find("█"), std::string::npos) << "is there a locale C.UTF-8?";
 }
 
@@ -157,11 +153,11 @@ TEST_F(Plan, CtrlCCancels) {
   if (!can_open_terminal()) GTEST_SKIP() << "no pseudo-terminal can be opened here";
   // Many small layers: it takes seconds anywhere, and the library looks up often.
   write("loads.json", some_loads(4000, 32).dump());
-  const Outcome outcome = run_tool_on_terminal(
-      directory,
-      {"plan", "loads.json", "--slots", "40", "--gpus", "8", "--strategy", "lpt-restart64-any",
-       "--candidates", "8000", "--threads", "1", "--output", "plan.json"},
-      " %");
+  const Outcome outcome =
+      run_tool_on_terminal(directory,
+                           {"plan", "loads.json", "--slots", "40", "--gpus", "8", "--strategy", "lpt-restart64-any",
+                            "--candidates", "8000", "--threads", "1", "--output", "plan.json"},
+                           " %");
   EXPECT_EQ(outcome.status, 130);
   EXPECT_NE(outcome.out.find("cancelled"), std::string::npos) << outcome.out;
   EXPECT_FALSE(exists("plan.json"));
@@ -183,8 +179,7 @@ TEST_F(Plan, HelpAndVersion) {
 class Pack : public ToolTest {};
 
 TEST_F(Pack, FillsPacksEqually) {
-  const Json packing =
-      run_json({"pack", "-", "--packs", "2", "--strategy", "lpt"}, "[[90,132,40,61],[0,0,0,0]]");
+  const Json packing = run_json({"pack", "-", "--packs", "2", "--strategy", "lpt"}, "[[90,132,40,61],[0,0,0,0]]");
   // 132 to pack 0, then 90 and 61 to pack 1, which is full, then 40.
   EXPECT_EQ(packing["pack_index"][0], Json({1, 0, 0, 1}));
   EXPECT_EQ(packing["rank_in_pack"][0], Json({0, 0, 1, 1}));
@@ -205,8 +200,7 @@ TEST_F(Info, ListsBackendsAndStrategies) {
   EXPECT_EQ(info["backends"][1]["name"], "cpu");
   EXPECT_EQ(info["backends"][1]["available"], true);
   EXPECT_EQ(info["strategies"][0]["name"], "auto");
-  for (const Json& strategy : info["strategies"])
-    EXPECT_FALSE(strategy["description"].get<std::string>().empty());
+  for (const Json& strategy : info["strategies"]) EXPECT_FALSE(strategy["description"].get<std::string>().empty());
   EXPECT_NE(run({"info", "--format", "table"}).out.find("lpt-swap-any"), std::string::npos);
 }
 

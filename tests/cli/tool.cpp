@@ -72,8 +72,7 @@ bool can_open_terminal() {
   return true;
 }
 
-Outcome run_tool_on_terminal(const fs::path& directory, const Arguments& arguments,
-                             const std::string& awaited) {
+Outcome run_tool_on_terminal(const fs::path& directory, const Arguments& arguments, const std::string& awaited) {
   int terminal = -1;
   const pid_t process = forkpty(&terminal, nullptr, nullptr, nullptr);
   if (process == 0) become_tool(directory, arguments);
@@ -121,8 +120,7 @@ void ToolTest::write(const std::string& name, const std::string& contents) const
 std::string ToolTest::read(const std::string& name) const { return contents_of(directory / name); }
 
 std::string Npy::text() const {
-  std::string header =
-      "{'descr': '" + descr + "', 'fortran_order': " + fortran_order + ", 'shape': " + shape + ", }";
+  std::string header = "{'descr': '" + descr + "', 'fortran_order': " + fortran_order + ", 'shape': " + shape + ", }";
   const std::size_t prefix = version == 1 ? 10 : 12;
   header.append(63 - (prefix + header.size()) % 64, ' ');
   header += '\n';

@@ -20,8 +20,7 @@ struct Outcome {
 };
 
 /// Runs the tool in @p directory.
-Outcome run_tool(const std::filesystem::path& directory, const Arguments& arguments,
-                 const std::string& input = "");
+Outcome run_tool(const std::filesystem::path& directory, const Arguments& arguments, const std::string& input = "");
 
 /// Not every container has pseudo-terminals.
 bool can_open_terminal();

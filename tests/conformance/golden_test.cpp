@@ -84,8 +84,7 @@ named_maps rebalance(const json& problem, const eplb_options& options, const epl
   maps.replica_count_count = count.size();
   eplb_error error;
   EXPECT_EQ(eplb_error_init(&error, sizeof error), EPLB_SUCCESS);
-  EXPECT_EQ(eplb_rebalance_experts(&shape, &options, &input, &maps, nullptr, &error), EPLB_SUCCESS)
-      << error.message;
+  EXPECT_EQ(eplb_rebalance_experts(&shape, &options, &input, &maps, nullptr, &error), EPLB_SUCCESS) << error.message;
   return {{"physical_to_logical", {expert.begin(), expert.end()}},
           {"replica_rank", {rank.begin(), rank.end()}},
           {"replica_count", {count.begin(), count.end()}}};
@@ -93,17 +92,16 @@ named_maps rebalance(const json& problem, const eplb_options& options, const epl
 
 template <class Load, class Index>
 void check(const json& problem, const std::string& strategy, std::int32_t threads) {
-  SCOPED_TRACE(problem.at("name").get<std::string>() + ", " + strategy + ", loads of " +
-               std::to_string(sizeof(Load)) + " bytes, maps of " + std::to_string(sizeof(Index)) + ", " +
-               std::to_string(threads) + " threads");
+  SCOPED_TRACE(problem.at("name").get<std::string>() + ", " + strategy + ", loads of " + std::to_string(sizeof(Load)) +
+               " bytes, maps of " + std::to_string(sizeof(Index)) + ", " + std::to_string(threads) + " threads");
   eplb_options options;
   ASSERT_EQ(eplb_options_init(&options, sizeof options), EPLB_SUCCESS);
   options.strategy = strategy_named(strategy);
   options.num_threads = threads;
   const std::vector<Load> loads = flatten<Load>(problem.at("loads"));
   const eplb_input input = make_input(loads);
-  const named_maps got = problem.at("kind") == "pack" ? pack<Index>(problem, options, input)
-                                                      : rebalance<Index>(problem, options, input);
+  const named_maps got =
+      problem.at("kind") == "pack" ? pack<Index>(problem, options, input) : rebalance<Index>(problem, options, input);
   for (const auto& [name, rows] : problem.at("want").at(strategy).items())
     EXPECT_EQ(got.at(name), flatten<std::int64_t>(rows)) << name;
 }

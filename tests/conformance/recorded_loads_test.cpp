@@ -66,8 +66,7 @@ double balancedness(const json& entry, const std::vector<std::int64_t>& loads) {
     eplb_error error;
     EXPECT_EQ(eplb_stats_init(&stats, sizeof stats), EPLB_SUCCESS);
     EXPECT_EQ(eplb_error_init(&error, sizeof error), EPLB_SUCCESS);
-    EXPECT_EQ(eplb_rebalance_experts(&shape, &options, &input, &maps, &stats, &error), EPLB_SUCCESS)
-        << error.message;
+    EXPECT_EQ(eplb_rebalance_experts(&shape, &options, &input, &maps, &stats, &error), EPLB_SUCCESS) << error.message;
     sum += stats.balancedness;
   }
   return sum / seeds;
@@ -87,10 +86,9 @@ TEST(RecordedLoads, ReachWhatWasMeasured) {
     }
     const double got = balancedness(entry, loads);
     EXPECT_GE(got, entry.at("balancedness").get<double>() - 0.001) << entry.dump();
-    std::printf("%-32s %3d gpus, %d nodes  %-20s %.6f (measured %.6f)\n",
-                entry.at("load").get<std::string>().c_str(), entry.at("gpus").get<int>(),
-                entry.at("nodes").get<int>(), entry.at("preset").get<std::string>().c_str(), got,
-                entry.at("balancedness").get<double>());
+    std::printf("%-32s %3d gpus, %d nodes  %-20s %.6f (measured %.6f)\n", entry.at("load").get<std::string>().c_str(),
+                entry.at("gpus").get<int>(), entry.at("nodes").get<int>(),
+                entry.at("preset").get<std::string>().c_str(), got, entry.at("balancedness").get<double>());
   }
 }
 

@@ -23,12 +23,11 @@ TEST(Philox, KnownAnswers) {
     std::uint64_t key;
     philox_block want;
   };
-  const answer answers[] = {
-      {{0, 0, 0, 0}, 0, {0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}},
-      {{~0u, ~0u, ~0u, ~0u}, ~0ull, {0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}},
-      {{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344},
-       0x299f31d0a4093822,
-       {0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}}};
+  const answer answers[] = {{{0, 0, 0, 0}, 0, {0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}},
+                            {{~0u, ~0u, ~0u, ~0u}, ~0ull, {0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}},
+                            {{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344},
+                             0x299f31d0a4093822,
+                             {0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}}};
   for (const answer& answer : answers) {
     const philox_block got = philox4x32(answer.counter, answer.key);
     EXPECT_EQ(got.a, answer.want.a);
@@ -131,7 +130,8 @@ TEST(EmulatedGroup, KeepsTheGroupsPromises) {
 }
 
 TEST(Loads, AreFiniteAndNotNegative) {
-  for (const float bad : {std::nanf(""), -std::nanf(""), infinity, -infinity, -1.0f, -1e-45f}) EXPECT_FALSE(is_load(bad));
+  for (const float bad : {std::nanf(""), -std::nanf(""), infinity, -infinity, -1.0f, -1e-45f})
+    EXPECT_FALSE(is_load(bad));
   for (const double bad : {1e39, -1e-300, -0x1p-1074}) EXPECT_FALSE(is_load(bad));
   EXPECT_FALSE(is_load(std::int64_t{-1}));
   EXPECT_FALSE(is_load(std::int32_t{-1}));

@@ -21,7 +21,8 @@ TEST(Rules, HoldAtTheEdges) {
     if (shape.slots > (sanitized ? 100 : 500)) continue;  // the plain rules take long there
     for (const cases::load_kind& kind : cases::load_kinds())
       for (const cases::named_rules& rules : cases::all_rules(2))
-        if (rules.rules.scope != swap_scope::any_any || shape.slots < 200) expect_reference({shape, kind, rules, s.bits()});
+        if (rules.rules.scope != swap_scope::any_any || shape.slots < 200)
+          expect_reference({shape, kind, rules, s.bits()});
   }
 }
 
@@ -51,9 +52,9 @@ void check_plan(const plan_shape& shape, const plan& p) {
   const int per_node = shape.slots / shape.nodes, width = shape.experts / shape.groups;
   std::vector<std::set<int>> groups(static_cast<std::size_t>(shape.nodes));
   for (int slot = 0; slot < shape.slots; ++slot)
-    groups[static_cast<std::size_t>(slot / per_node)].insert(p.physical_to_logical[static_cast<std::size_t>(slot)] / width);
-  for (const std::set<int>& on_node : groups)
-    RC_ASSERT(static_cast<int>(on_node.size()) == shape.groups / shape.nodes);
+    groups[static_cast<std::size_t>(slot / per_node)].insert(p.physical_to_logical[static_cast<std::size_t>(slot)] /
+                                                             width);
+  for (const std::set<int>& on_node : groups) RC_ASSERT(static_cast<int>(on_node.size()) == shape.groups / shape.nodes);
 }
 
 void check_inverse(const plan_shape& shape, const plan& p) {
@@ -96,7 +97,8 @@ RC_GTEST_PROP(Plans, SwapsDoNotRaiseThePeak, ()) {
     double most = 0;
     for (int p = 0; p < packs; ++p) {
       double sum = 0;
-      for (int r = 0; r < room; ++r) sum += static_cast<double>(loads[static_cast<std::size_t>(seats[static_cast<std::size_t>(p * room + r)])]);
+      for (int r = 0; r < room; ++r)
+        sum += static_cast<double>(loads[static_cast<std::size_t>(seats[static_cast<std::size_t>(p * room + r)])]);
       most = std::max(most, sum);
     }
     return most;

@@ -18,7 +18,8 @@ struct plan {
   std::vector<index_t> physical_to_logical, replica_rank, replica_count;
 };
 
-inline plan plan_layer(const plan_shape& shape, const packing_rules& rules, const float* load, std::uint64_t seed, int layer) {
+inline plan plan_layer(const plan_shape& shape, const packing_rules& rules, const float* load, std::uint64_t seed,
+                       int layer) {
   arena counter;
   layer_memory::lay_out<serial_group>(counter, shape);
   std::vector<char> block(counter.used());
@@ -31,7 +32,8 @@ inline plan plan_layer(const plan_shape& shape, const packing_rules& rules, cons
   balance_layer(group, shape, seed, static_cast<std::uint32_t>(layer), 1, load, memory,
                 {out.physical_to_logical.data(), out.replica_rank.data(), out.replica_count.data()},
                 [&](const packing_problem& problem) {
-                  try_candidates(group, problem, rules, 0, rules.candidates, memory.items, memory.packing, memory.member);
+                  try_candidates(group, problem, rules, 0, rules.candidates, memory.items, memory.packing,
+                                 memory.member);
                 });
   return out;
 }

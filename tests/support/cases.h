@@ -54,13 +54,16 @@ inline const std::vector<load_kind>& load_kinds() {
       {"all_equal", [](stream&, int, int) { return 123457.0f; }},
       {"one_expert", [](stream&, int e, int n) { return e == n / 3 ? 1e6f : 0.0f; }},
       {"hot99", [](stream&, int e, int n) { return e == 0 ? 99.0f * static_cast<float>(n) : 1.0f; }},
-      {"half_zero", [](stream& s, int e, int n) { return 2 * e < n ? 0.0f : static_cast<float>(1000 + s.below(1000)); }},
+      {"half_zero",
+       [](stream& s, int e, int n) { return 2 * e < n ? 0.0f : static_cast<float>(1000 + s.below(1000)); }},
       {"ascending", [](stream&, int e, int) { return static_cast<float>(e + 1); }},
       {"descending", [](stream&, int e, int n) { return static_cast<float>(n - e); }},
       {"powers", [](stream&, int e, int) { return std::ldexp(1.0f, e % 32); }},
       {"group_hot", [](stream&, int e, int n) { return 8 * e < n ? 1000.0f : 1.0f; }},
       {"huge", [](stream& s, int, int n) { return static_cast<float>((1 + s.unit()) * 1e37 / n); }},
-      {"limit", [](stream& s, int e, int n) { return e == n / 2 ? 0x1.fffff0p127f : s.below(2) ? 0x1p102f : 0.0f; }},
+      {"limit", [](stream& s, int e, int n) { return e == n / 2   ? 0x1.fffff0p127f
+                                                     : s.below(2) ? 0x1p102f
+                                                                  : 0.0f; }},
       {"tiny", [](stream& s, int, int) { return static_cast<float>(s.below(9)) * 1e-45f; }},
       {"mixed_scale", [](stream& s, int, int) { return s.below(10) == 0 ? 0x1p50f : 1.0f; }},
       {"fractions", [](stream& s, int, int) { return static_cast<float>(s.unit() * 1e-3); }},
@@ -89,9 +92,9 @@ inline plan_shape random_shape(stream& s, int size) {
 
 /// The edges: one layer, one gpu, P = E, a slot a gpu, hundreds of gpus, a thousand experts.
 inline std::vector<plan_shape> edge_shapes() {
-  return {{1, 1, 1, 1, 1, 1},      {1, 1, 7, 1, 1, 7},          {2, 7, 7, 1, 1, 1},         {3, 12, 16, 4, 2, 8},
-          {1, 64, 64, 1, 1, 64},   {2, 60, 72, 3, 3, 12},       {1, 256, 288, 8, 4, 32},    {1, 256, 288, 1, 1, 144},
-          {1, 384, 480, 1, 1, 96}, {1, 1024, 2048, 1, 1, 512},  {1, 1024, 1024, 16, 8, 512}, {2, 8, 96, 2, 2, 4}};
+  return {{1, 1, 1, 1, 1, 1},      {1, 1, 7, 1, 1, 7},         {2, 7, 7, 1, 1, 1},          {3, 12, 16, 4, 2, 8},
+          {1, 64, 64, 1, 1, 64},   {2, 60, 72, 3, 3, 12},      {1, 256, 288, 8, 4, 32},     {1, 256, 288, 1, 1, 144},
+          {1, 384, 480, 1, 1, 96}, {1, 1024, 2048, 1, 1, 512}, {1, 1024, 1024, 16, 8, 512}, {2, 8, 96, 2, 2, 4}};
 }
 
 inline std::string to_string(const plan_shape& s) {
