@@ -42,9 +42,11 @@ class progress_callback final : public progress_sink {
   const settled_options& options_;
 };
 
+bool logs(const settled_options& options, std::int32_t level) { return options.log_fn && level <= options.log_level; }
+
 template <class... Values>
 void log(const settled_options& options, std::int32_t level, const char* format, Values... values) {
-  if (!options.log_fn || level > options.log_level) return;
+  if (!logs(options, level)) return;
   char line[256];
   std::snprintf(line, sizeof line, format, values...);
   try {
@@ -63,15 +65,19 @@ void submit(eplb_context& context, const eplb_input& input) {
   const load_view loads = check_input(input, options.spec.shape, options.spec.max_samples, options.spec.memory);
   progress_callback progress(options);
   context.planner->plan(loads, input.seed, options.progress_fn ? &progress : nullptr);
-  log(options, EPLB_LOG_DEBUG, "planned from %d samples with seed %llu: at most %d replicas of an expert",
-      loads.samples, static_cast<unsigned long long>(input.seed), context.planner->max_replica_count());
+  if (logs(options, EPLB_LOG_DEBUG))  // looking at all counts takes time
+    log(options, EPLB_LOG_DEBUG, "planned from %d samples with seed %llu: at most %d replicas of an expert",
+        loads.samples, static_cast<unsigned long long>(input.seed), context.planner->max_replica_count());
 }
 
 void get_maps(eplb_context& context, const maps_view& out) {
-  const auto needed = extent(planned(context).max_replica_count());
-  if (out.logical_to_physical && out.max_replicas < needed)
-    fail(EPLB_ERROR_BUFFER_TOO_SMALL, "maps.max_replicas is %zu; an expert of the plan has %zu replicas",
-         out.max_replicas, needed);
+  const planner& plan = planned(context);
+  if (out.logical_to_physical) {
+    const auto needed = extent(plan.max_replica_count());
+    if (out.max_replicas < needed)
+      fail(EPLB_ERROR_BUFFER_TOO_SMALL, "maps.max_replicas is %zu; an expert of the plan has %zu replicas",
+           out.max_replicas, needed);
+  }
   context.planner->get_maps(out);
 }
 
