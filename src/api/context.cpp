@@ -131,6 +131,7 @@ context_pointer make_context(const settled_options& options) {
 
 void plan_once(settled_options settled, const eplb_input& input, const maps_view& out, eplb_stats* stats) {
   settled.spec.max_samples = std::max(settled.spec.max_samples, input.num_samples);
+  // Before memory is asked for by what it says.
   check_input(input, settled.spec.shape, settled.spec.max_samples, memory_kind::host);
   if (stats) check_stats(read_struct(stats, "stats"), settled.spec.shape);
   const context_pointer context = make_context(settled);

@@ -4,7 +4,6 @@
 #include "backend/float_mode.h"
 #include "core/loads.h"
 #include "core/score.h"
-#include "core/serial_group.h"
 
 namespace eplb {
 namespace {

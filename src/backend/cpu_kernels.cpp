@@ -36,8 +36,8 @@ void plan_layer(const layer_job& job, search_hook* hook) {
 
 template <class Out>
 void write_maps_as(const plan_shape& shape, const layer_maps& maps, int layer, const maps_view& out) {
-  const auto slots = static_cast<std::size_t>(shape.slots), experts = static_cast<std::size_t>(shape.experts);
-  const auto l = static_cast<std::size_t>(layer);
+  const auto slots = extent(shape.slots), experts = extent(shape.experts);
+  const auto l = extent(layer);
   const auto copy = [&](const index_t* from, std::size_t count, void* to) {
     if (to) widen(group, from, count, static_cast<Out*>(to) + l * count);
   };

@@ -19,10 +19,10 @@ template <class Group, class Out>
 EPLB_CORE void invert(Group& group, const plan_shape& shape, const layer_maps& maps, std::size_t width, Out* out) {
   const auto rank = static_cast<std::size_t>(group.thread_rank());
   const auto size = static_cast<std::size_t>(group.size());
-  const std::size_t count = static_cast<std::size_t>(shape.experts) * width;
+  const std::size_t count = extent(shape.experts) * width;
   for (std::size_t i = rank; i < count; i += size) out[i] = -1;
   group.sync();
-  const auto slots = static_cast<std::size_t>(shape.slots);
+  const auto slots = extent(shape.slots);
   const index_t *const expert = maps.physical_to_logical, *const replica = maps.replica_rank;
   for (std::size_t slot = rank; slot < slots; slot += size)
     out[expert[slot] * width + replica[slot]] = static_cast<Out>(slot);

@@ -37,7 +37,7 @@ struct packing_memory {
 
   template <class Group>
   static packing_memory lay_out(arena& memory, int items, int packs) {
-    const auto n = static_cast<std::size_t>(items), m = static_cast<std::size_t>(packs);
+    const auto n = extent(items), m = extent(packs);
     packing_memory out;
     out.tournament = memory.take<std::uint64_t>(Group::tournament::words(packs));
     out.keys = memory.take<std::uint64_t>(n);

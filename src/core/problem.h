@@ -19,7 +19,7 @@ using index_t = std::uint16_t;
 constexpr int max_extent = 65535;
 
 /// Of an array.
-constexpr std::size_t extent(int n) { return static_cast<std::size_t>(n); }
+EPLB_CORE constexpr std::size_t extent(int n) { return static_cast<std::size_t>(n); }
 
 /// Layers and experts on a cluster. A global plan has 1 group and 1 node.
 struct plan_shape {

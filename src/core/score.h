@@ -64,8 +64,7 @@ struct score_memory {
   index_t* last_gpu;  // [experts]
 
   static score_memory lay_out(arena& memory, const plan_shape& shape) {
-    return {memory.take<double>(static_cast<std::size_t>(shape.gpus)),
-            memory.take<index_t>(static_cast<std::size_t>(shape.experts))};
+    return {memory.take<double>(extent(shape.gpus)), memory.take<index_t>(extent(shape.experts))};
   }
 };
 
@@ -91,14 +90,14 @@ EPLB_CORE double score_layer(Group& group, const plan_shape& shape, const layer_
 inline void score(const plan_shape& shape, const layer_maps& maps, const float* load, int samples,
                   const score_memory& memory, placement_stats& out) {
   serial_group group;
-  const auto layers = static_cast<std::size_t>(shape.layers);
-  const auto experts = static_cast<std::size_t>(shape.experts);
+  const auto layers = extent(shape.layers);
+  const auto experts = extent(shape.experts);
   double sum = 0, least = 1;
   out.empty_layers = out.duplicates = 0;
   out.max_replica_count = 0;
   for (std::size_t l = 0; l < layers; ++l) {
     const layer_maps layer = maps.of(shape, static_cast<int>(l));
-    double* const gpu_load = out.gpu_load ? out.gpu_load + l * static_cast<std::size_t>(shape.gpus) : nullptr;
+    double* const gpu_load = out.gpu_load ? out.gpu_load + l * extent(shape.gpus) : nullptr;
     const double balance =
         score_layer(group, shape, layer, load + l * experts, samples, layers * experts, memory, gpu_load);
     sum += balance;

@@ -36,7 +36,7 @@ struct serial_group {
   class tournament {
    public:
     /// 64-bit words of memory for n keys.
-    static constexpr std::size_t words(int n) { return 2 * static_cast<std::size_t>(leaves_for(n)); }
+    static constexpr std::size_t words(int n) { return 2 * extent(leaves_for(n)); }
 
     template <class Key>
     tournament(serial_group&, std::uint64_t* memory, int n, Key key) : tree_(memory), leaves_(leaves_for(n)) {
