@@ -36,6 +36,8 @@
  *    report an error.
  *  - <b>Blocking.</b> Every call is finished when it returns, but for the ones that end in
  *    `_async`. Only those may be captured into a CUDA graph.
+ *  - <b>CUDA.</b> Nothing of CUDA is touched before it is asked for: by a context, or a question about the
+ *    backend. Every call leaves the calling thread's current device as it was.
  */
 #ifndef EPLB_H
 #define EPLB_H
@@ -174,7 +176,7 @@ enum eplb_backend {
 /** Where a buffer is. */
 enum eplb_memory {
   EPLB_MEMORY_HOST = 0, /**< Host memory, pageable or pinned. */
-  EPLB_MEMORY_CUDA = 1  /**< Memory of the context's CUDA device. */
+  EPLB_MEMORY_CUDA = 1  /**< What the context's CUDA device can address: its own memory, managed, or pinned. */
 };
 
 /** Element type of a buffer. */
@@ -259,6 +261,9 @@ typedef struct eplb_options {
   eplb_alloc_fn    alloc_fn;    /**< NULL: malloc. Set together with @c free_fn. */
   eplb_free_fn     free_fn;     /**< NULL: free. */
   void*            user;        /**< First argument of the four callbacks above. */
+  void*   workspace;       /**< Memory of the CUDA device for the context to work in, the caller's until the context
+                                is destroyed; NULL: the context allocates it, with cudaMalloc. */
+  size_t  workspace_bytes; /**< Bytes at @c workspace, at least what eplb_memory_needed() says. */
 } eplb_options;
 
 /** Writes the defaults. @p struct_size is `sizeof(eplb_options)`. */
@@ -356,7 +361,7 @@ EPLB_API eplb_status EPLB_CALL eplb_stats_init(eplb_stats* stats, size_t struct_
 /** @} */
 
 /** @defgroup oneshot In one call
- *  Host memory; each call allocates what it needs and frees it before it returns. max_samples need not
+ *  Host memory, on either backend; each call allocates what it needs and frees it before it returns. max_samples need not
  *  be set: there is only one submit.
  *  @{ */
 /** Plans a placement: eplb_create(), eplb_submit_weights(), eplb_get_maps(), eplb_get_stats() and
@@ -379,8 +384,11 @@ eplb_rebalance_experts(const eplb_shape* shape, const eplb_options* options, con
 typedef struct eplb_context eplb_context;
 
 /** Creates a context. Allocates all memory that the context will ever use, in one piece (a thread
- *  takes its stack and a little more from the system), and starts up to num_threads - 1 threads, as many
- *  as find work: layers, or candidates where these are more.
+ *  takes its stack and a little more from the system). On the CPU it starts up to num_threads - 1
+ *  threads, as many as find work: layers, or candidates where these are more. With CUDA it allocates one
+ *  piece of the device's memory too (unless the caller gives it), a few bytes that are pinned, a stream and an
+ *  event, and loads its kernels, so that the first submit may already be captured into a graph; it
+ *  must not be called while a graph is being captured.
  *
  *  What can be planned: num_physical_experts a multiple of num_gpus and at least num_logical_experts;
  *  and for a hierarchical plan num_logical_experts a multiple of num_groups, num_groups of num_nodes, and
@@ -393,14 +401,16 @@ EPLB_API EPLB_NODISCARD eplb_status EPLB_CALL
 eplb_create(const eplb_shape* shape, const eplb_options* options, eplb_context** context,
             eplb_error* error);
 
-/** Frees a context, after work it has on a stream; NULL is allowed. Not while a call uses it. */
+/** Frees a context, after work it has on a stream; NULL is allowed. Not while a call uses it, and not
+ *  before the last launch of a graph into which it was captured has finished. */
 EPLB_API void EPLB_CALL eplb_destroy(eplb_context* context);
 
-/** Bytes that eplb_create() would allocate, told without allocating and without a device.
+/** Bytes that eplb_create() would allocate, told without allocating and without a device or driver.
  *  @param[in]  shape      as for eplb_create().
  *  @param[in]  options    as for eplb_create().
  *  @param[out] host_bytes host memory, but for what threads take; NULL: not wanted.
- *  @param[out] cuda_bytes memory of the CUDA device; NULL: not wanted.
+ *  @param[out] cuda_bytes memory of the CUDA device, what eplb_options::workspace_bytes must be at least; NULL: not
+ *                         wanted.
  *  @param[out] error      may be NULL. */
 EPLB_API EPLB_NODISCARD eplb_status EPLB_CALL
 eplb_memory_needed(const eplb_shape* shape, const eplb_options* options, size_t* host_bytes,
@@ -415,7 +425,9 @@ EPLB_API int32_t EPLB_CALL eplb_context_policy(const eplb_context* context);
 EPLB_API int32_t EPLB_CALL eplb_context_backend(const eplb_context* context);
 
 /** Submits loads ("weights", as the field calls them) and plans. The plan is complete when the call
- *  returns; a call that fails leaves the previous plan readable. Does not allocate.
+ *  returns; a call that fails leaves the previous plan readable. Does not allocate. A context of the CUDA
+ *  backend works on a stream of its own, after what asynchronous calls have enqueued for the context and,
+ *  as cudaMemcpy does, after work on the default stream; so do the next three.
  *  @param[in,out] context context.
  *  @param[in]     input   loads in the context's kind of memory.
  *  @param[out]    error   may be NULL. */
@@ -445,25 +457,34 @@ eplb_get_stats(eplb_context* context, eplb_stats* stats, eplb_error* error);
 /** @} */
 
 /** @defgroup streams CUDA streams
- *  For a context whose backend is CUDA; any other answers @ref EPLB_ERROR_INVALID_STATE. Each call
- *  enqueues on @p stream (a cudaStream_t or CUstream; NULL: the default stream) of the context's
- *  device and returns; it does not allocate, does not synchronise, leaves the calling thread's
- *  current device as it was, and may be captured into a CUDA graph. Structs are read before the call
- *  returns; buffers when the stream gets there.
+ *  For a context whose backend is CUDA and whose memory is @ref EPLB_MEMORY_CUDA; any other answers
+ *  @ref EPLB_ERROR_INVALID_STATE. Each call enqueues on @p stream (a cudaStream_t or CUstream; NULL: the
+ *  default stream) of the context's device and returns; it does not allocate, does not synchronise, leaves
+ *  the calling thread's current device as it was, and may be captured into a CUDA graph. Structs are read
+ *  before the call returns; buffers when the stream gets there. A graph keeps what the structs said, the seed
+ *  and the addresses of the buffers; each launch of it plans from the loads that are then at the address.
+ *
+ *  Calls of one context run in the order in which they were made, whatever their streams. Of graphs that
+ *  is not known: launches of graphs with work of one context must not overlap with each other or with other
+ *  work of that context, which is the caller's to see to. Contexts do not wait for each other.
+ *
+ *  The calls make CUDA calls of the calling thread, so in the child of a fork they fail, as CUDA does.
  *  @{ */
-/** eplb_submit_weights() on a stream. Loads found to be bad on the device leave the previous plan
- *  and the destination of later gets untouched, and eplb_poll() says so until the next submit. */
+/** eplb_submit_weights() on a stream: 2 kernel launches, or 4 where groups have to be placed on nodes.
+ *  Loads found to be bad on the device leave the destination of later gets untouched, and eplb_poll(), and
+ *  gets that block, say so until the next submit. There are no calls of progress_fn. */
 EPLB_API EPLB_NODISCARD eplb_status EPLB_CALL
 eplb_submit_weights_async(eplb_context* context, const eplb_input* input, void* stream,
                           eplb_error* error);
 
-/** eplb_get_maps() on a stream. eplb_maps::max_replicas smaller than the plan's largest count is
- *  found on the device: nothing is written to logical_to_physical, and eplb_poll() says so. */
+/** eplb_get_maps() on a stream: 1 kernel launch. eplb_maps::max_replicas smaller than the plan's largest
+ *  count is found on the device: nothing is written to logical_to_physical, and eplb_poll() says so. */
 EPLB_API EPLB_NODISCARD eplb_status EPLB_CALL
 eplb_get_maps_async(eplb_context* context, const eplb_maps* maps, void* stream, eplb_error* error);
 
-/** Outcome of the last asynchronous submit and the gets after it: success, @ref EPLB_NOT_READY, or
- *  the error found on the device. Does not block; may be called from any thread at any time. */
+/** Outcome of the last submit and the gets after it: success, @ref EPLB_NOT_READY, or the error found on
+ *  the device. Of what was captured into a graph, that of its last launch; @ref EPLB_NOT_READY before the first.
+ *  Does not block and makes no CUDA call; may be called from any thread at any time, also during a capture. */
 EPLB_API EPLB_NODISCARD eplb_status EPLB_CALL eplb_poll(eplb_context* context, eplb_error* error);
 /** @} */
 

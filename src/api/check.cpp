@@ -36,6 +36,32 @@ failure describe(const bad_total& bad) {
   return out;
 }
 
+failure describe(const unavailable& what) {
+  failure out{EPLB_ERROR_UNAVAILABLE, {}};
+  std::snprintf(out.message, sizeof out.message, "%s", what.why);
+  return out;
+}
+
+failure describe(const narrow_inverse& map) {
+  failure out{EPLB_ERROR_BUFFER_TOO_SMALL, {}};
+  std::snprintf(out.message, sizeof out.message, "maps.max_replicas is %zu; an expert of the plan has %zu replicas",
+                map.width, map.needed);
+  return out;
+}
+
+failure describe(const out_of_cuda_memory& wanted) {
+  failure out{EPLB_ERROR_OUT_OF_MEMORY, {}};
+  std::snprintf(out.message, sizeof out.message, "%zu bytes of memory of CUDA device %d could not be allocated",
+                wanted.bytes, wanted.device);
+  return out;
+}
+
+failure describe(const cuda_error& error) {
+  failure out{EPLB_ERROR_CUDA, {}};
+  std::snprintf(out.message, sizeof out.message, "%s: %s (%s)", error.call, error.text, error.name);
+  return out;
+}
+
 /// Groups and nodes as the policy sees them, and what planning asks of a shape. Settles the policy.
 plan_shape settle_shape(const eplb_shape& given, std::int32_t& policy) {
   plan_shape shape = check_extents(given);
@@ -117,6 +143,14 @@ eplb_status report_exception(eplb_error* error) {
     out = describe(bad);
   } catch (const bad_total& bad) {
     out = describe(bad);
+  } catch (const unavailable& what) {
+    out = describe(what);
+  } catch (const narrow_inverse& map) {
+    out = describe(map);
+  } catch (const out_of_cuda_memory& wanted) {
+    out = describe(wanted);
+  } catch (const cuda_error& error_of_cuda) {
+    out = describe(error_of_cuda);
   } catch (const cancelled&) {
     out = {EPLB_ERROR_CANCELLED, "the progress callback asked to stop"};
   } catch (const std::bad_alloc&) {
@@ -247,14 +281,20 @@ settled_options settle(const eplb_shape* shape, const eplb_options* options) {
   out.spec.shape = settle_shape(dimensions, out.policy);
   out.spec.rules = settle_rules(given, out.strategy);
   out.spec.first_problem = 1;
-  const int threads = given.num_threads ? given.num_threads : std::min(allowed_threads(), most_threads);
-  out.spec.threads = std::min(threads, std::max(out.spec.shape.layers, out.spec.rules.candidates));
-  out.idle_threads = given.num_threads - out.spec.threads;
   out.spec.max_samples = given.max_samples;
   out.spec.memory = static_cast<memory_kind>(given.memory);
   out.spec.device = given.device;
   out.where = &select_backend(static_cast<backend_id>(given.backend), out.spec.memory);
-  if (const char* why = out.where->why_unavailable()) fail(EPLB_ERROR_UNAVAILABLE, "%s", why);
+  out.spec.threads = 1;
+  if (out.where->id == backend_id::cpu) {
+    const int threads = given.num_threads ? given.num_threads : std::min(allowed_threads(), most_threads);
+    out.spec.threads = std::min(threads, std::max(out.spec.shape.layers, out.spec.rules.candidates));
+    out.idle_threads = given.num_threads - out.spec.threads;
+  }
+  if (given.workspace && out.where->id == backend_id::cpu)
+    fail(EPLB_ERROR_INVALID_ARGUMENT, "workspace is set, but the backend is cpu, which has no use for it");
+  out.spec.workspace = given.workspace;
+  out.workspace_bytes = given.workspace_bytes;
   out.memory = {given.alloc_fn, given.free_fn, given.user};
   out.log_fn = given.log_fn;
   out.log_level = given.log_level;

@@ -120,6 +120,7 @@ struct settled_options {
   eplb_progress_fn progress_fn;
   std::int32_t log_level;
   int idle_threads;  // asked for, but without work
+  std::size_t workspace_bytes;
   void* user;
 };
 

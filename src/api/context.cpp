@@ -13,13 +13,17 @@ namespace {
 constexpr std::size_t planner_offset =
     (sizeof(eplb_context) + arena::alignment - 1) / arena::alignment * arena::alignment;
 
+void check_own(const eplb_context* context) {
+  if (!context) fail(EPLB_ERROR_INVALID_ARGUMENT, "context is NULL");
+  if (context->process != getpid())
+    fail(EPLB_ERROR_INVALID_STATE, "the context was created before a fork; create one in the child");
+}
+
 /// A call's hold on its context.
 class hold {
  public:
   explicit hold(eplb_context* context) : context_(context) {
-    if (!context) fail(EPLB_ERROR_INVALID_ARGUMENT, "context is NULL");
-    if (context->process != getpid())
-      fail(EPLB_ERROR_INVALID_STATE, "the context was created before a fork; create one in the child");
+    check_own(context);
     if (context->in_use.exchange(true, std::memory_order_acquire))
       fail(EPLB_ERROR_INVALID_STATE, "the context is in use by another call");
   }
@@ -60,9 +64,31 @@ const planner& planned(const eplb_context& context) {
   return *context.planner;
 }
 
+void check_usable(const eplb_context& context, const char* name, const void* buffer) {
+  const char* const why = buffer ? context.planner->why_unusable(buffer) : nullptr;
+  if (why) fail(EPLB_ERROR_INVALID_ARGUMENT, "%s, at %p, %s", name, buffer, why);
+}
+
+load_view check_loads(const eplb_context& context, const eplb_input& input) {
+  const plan_spec& spec = context.options.spec;
+  const load_view loads = check_input(input, spec.shape, spec.max_samples, spec.memory);
+  check_usable(context, "input.loads", loads.data);
+  return loads;
+}
+
+maps_view check_buffers(const eplb_context& context, const eplb_maps& maps) {
+  const plan_spec& spec = context.options.spec;
+  const maps_view out = check_maps(maps, spec.shape, spec.memory);
+  check_usable(context, "maps.physical_to_logical", out.physical_to_logical);
+  check_usable(context, "maps.replica_rank", out.replica_rank);
+  check_usable(context, "maps.replica_count", out.replica_count);
+  check_usable(context, "maps.logical_to_physical", out.logical_to_physical);
+  return out;
+}
+
 void submit(eplb_context& context, const eplb_input& input) {
   const settled_options& options = context.options;
-  const load_view loads = check_input(input, options.spec.shape, options.spec.max_samples, options.spec.memory);
+  const load_view loads = check_loads(context, input);
   progress_callback progress(options);
   context.planner->plan(loads, input.seed, options.progress_fn ? &progress : nullptr);
   if (logs(options, EPLB_LOG_DEBUG))  // looking at all counts takes time
@@ -74,9 +100,7 @@ void get_maps(eplb_context& context, const maps_view& out) {
   const planner& plan = planned(context);
   if (out.logical_to_physical) {
     const auto needed = extent(plan.max_replica_count());
-    if (out.max_replicas < needed)
-      fail(EPLB_ERROR_BUFFER_TOO_SMALL, "maps.max_replicas is %zu; an expert of the plan has %zu replicas",
-           out.max_replicas, needed);
+    if (out.max_replicas < needed) throw narrow_inverse{out.max_replicas, needed};
   }
   context.planner->get_maps(out);
 }
@@ -89,10 +113,21 @@ void get_stats(eplb_context& context, eplb_stats* stats) {
   write_stats(stats, given, out);
 }
 
-/// What an asynchronous call needs.
-void check_stream_context(const eplb_context& context) {
+/// What the asynchronous calls work with.
+stream_planner& on_streams(const eplb_context& context) {
   if (context.options.where->id != backend_id::cuda)
     fail(EPLB_ERROR_INVALID_STATE, "the context plans on the cpu, which has no streams; use the blocking call");
+  stream_planner* const planner = context.planner->on_streams();
+  if (!planner)
+    fail(EPLB_ERROR_INVALID_STATE,
+         "the context was created for memory of kind host, which asynchronous calls cannot use; use the blocking call");
+  return *planner;
+}
+
+stream_planner& on_stream(const eplb_context& context, void* stream) {
+  stream_planner& planner = on_streams(context);
+  if (const char* why = planner.why_unusable_stream(stream)) fail(EPLB_ERROR_INVALID_ARGUMENT, "the stream %s", why);
+  return planner;
 }
 
 }  // namespace
@@ -112,17 +147,19 @@ void context_destroyer::operator()(eplb_context* context) const {
 }
 
 context_pointer make_context(const settled_options& options) {
-  const std::size_t size = measure_context(options).host;
-  void* const block = options.memory.take(size);
+  const memory_size size = measure_context(options);
+  if (options.spec.workspace && options.workspace_bytes < size.cuda)
+    fail(EPLB_ERROR_BUFFER_TOO_SMALL, "workspace_bytes is %zu; it must be %zu", options.workspace_bytes, size.cuda);
+  void* const block = options.memory.take(size.host);
   char* const aligned = static_cast<char*>(arena::align(block));
   context_pointer context(new (aligned) eplb_context{options, block, nullptr, getpid(), {false}});
   context->planner = options.where->make(options.spec, aligned + planner_offset);
   const plan_shape& shape = options.spec.shape;
   log(options, EPLB_LOG_INFO,
       "context for %d layers of %d experts in %d slots on %d gpus, %d groups on %d nodes: strategy %s, backend %s, "
-      "%d threads, %zu bytes",
+      "%d threads, %zu bytes of host memory, %zu of CUDA memory",
       shape.layers, shape.experts, shape.slots, shape.gpus, shape.groups, shape.nodes, presets[options.strategy].name,
-      eplb_backend_name(static_cast<std::int32_t>(options.where->id)), options.spec.threads, size);
+      eplb_backend_name(static_cast<std::int32_t>(options.where->id)), options.spec.threads, size.host, size.cuda);
   if (options.idle_threads > 0)
     log(options, EPLB_LOG_WARNING, "num_threads is %d more than there are layers or candidates to share out",
         options.idle_threads);
@@ -131,6 +168,8 @@ context_pointer make_context(const settled_options& options) {
 
 void plan_once(settled_options settled, const eplb_input& input, const maps_view& out, eplb_stats* stats) {
   settled.spec.max_samples = std::max(settled.spec.max_samples, input.num_samples);
+  if (settled.spec.memory != memory_kind::host)
+    fail(EPLB_ERROR_INVALID_ARGUMENT, "options.memory is cuda, but this call works on host memory; create a context");
   // Before memory is asked for by what it says.
   check_input(input, settled.spec.shape, settled.spec.max_samples, memory_kind::host);
   if (stats) check_stats(read_struct(stats, "stats"), settled.spec.shape);
@@ -191,8 +230,7 @@ eplb_status eplb_get_max_replica_count(eplb_context* context, int32_t* count, ep
 eplb_status eplb_get_maps(eplb_context* context, const eplb_maps* maps, eplb_error* error) {
   return guarded(error, [&] {
     const hold held(context);
-    const plan_spec& spec = context->options.spec;
-    get_maps(*context, check_maps(read_struct(maps, "maps"), spec.shape, spec.memory));
+    get_maps(*context, check_buffers(*context, read_struct(maps, "maps")));
   });
 }
 
@@ -203,25 +241,33 @@ eplb_status eplb_get_stats(eplb_context* context, eplb_stats* stats, eplb_error*
   });
 }
 
-eplb_status eplb_submit_weights_async(eplb_context* context, const eplb_input*, void*, eplb_error* error) {
+eplb_status eplb_submit_weights_async(eplb_context* context, const eplb_input* input, void* stream, eplb_error* error) {
   return guarded(error, [&] {
     const hold held(context);
-    check_stream_context(*context);
+    stream_planner& planner = on_stream(*context, stream);
+    const eplb_input given = read_struct(input, "input");
+    planner.plan_async(check_loads(*context, given), given.seed, stream);
   });
 }
 
-eplb_status eplb_get_maps_async(eplb_context* context, const eplb_maps*, void*, eplb_error* error) {
+eplb_status eplb_get_maps_async(eplb_context* context, const eplb_maps* maps, void* stream, eplb_error* error) {
   return guarded(error, [&] {
     const hold held(context);
-    check_stream_context(*context);
+    stream_planner& planner = on_stream(*context, stream);
+    if (!planner.has_work()) planned(*context);
+    planner.get_maps_async(check_buffers(*context, read_struct(maps, "maps")), stream);
   });
 }
 
 eplb_status eplb_poll(eplb_context* context, eplb_error* error) {
-  return guarded(error, [&] {
-    if (!context) fail(EPLB_ERROR_INVALID_ARGUMENT, "context is NULL");
-    check_stream_context(*context);
+  bool finished = false;
+  const eplb_status status = guarded(error, [&] {
+    check_own(context);
+    const stream_planner& planner = on_streams(*context);
+    if (!planner.has_work()) fail(EPLB_ERROR_INVALID_STATE, "nothing was submitted to a stream yet");
+    finished = planner.poll();
   });
+  return status == EPLB_SUCCESS && !finished ? EPLB_NOT_READY : status;
 }
 
 eplb_status eplb_rebalance_experts(const eplb_shape* shape, const eplb_options* options, const eplb_input* input,

@@ -4,6 +4,7 @@
 #include "backend/float_mode.h"
 #include "core/loads.h"
 #include "core/score.h"
+#include "core/serial_group.h"
 
 namespace eplb {
 namespace {
@@ -231,7 +232,8 @@ eplb_status eplb_score_placement(const eplb_shape* shape, const eplb_input* inpu
     const float_mode exact;
     check_placement(extents, given, false, parts);
     visit_loads(loads, [&](auto* in) { convert_loads(extents, in, loads.samples, parts.load); });
-    score(extents, parts.maps, parts.load, loads.samples, parts.score, out);
+    serial_group group;
+    score(group, extents, parts.maps, parts.load, loads.samples, parts.score, out);
     write_stats(stats, asked, out);
   });
 }

@@ -25,7 +25,8 @@ struct plan_spec {
   int threads;
   int max_samples;
   memory_kind memory;
-  int device;
+  int device;       // of CUDA; -1: the calling thread's
+  void* workspace;  // of the measured size on that device; null: the planner allocates it
   const cpu_kernels* kernels;  // of the CPU backend; null: the best of this machine
 };
 
@@ -38,7 +39,7 @@ struct load_view {
 
 /// Calls f with the loads as a pointer to their type.
 template <class F>
-auto visit_loads(const load_view& loads, F f) {
+EPLB_CORE auto visit_loads(const load_view& loads, F f) {
   switch (loads.type) {
     case scalar::float32:
       return f(static_cast<const float*>(loads.data));
@@ -89,14 +90,34 @@ struct bad_load {
 struct bad_total {
   int layer;
 };
+/// An inverse map too narrow for the plan.
+struct narrow_inverse {
+  std::size_t width, needed;
+};
 /// The progress sink asked to stop.
 struct cancelled {};
+/// What was asked for is not in this build, or not on this machine.
+struct unavailable {
+  char why[256];
+};
+struct out_of_cuda_memory {
+  std::size_t bytes;
+  int device;
+};
+struct cuda_error {
+  const char *call, *name, *text;
+};
 
 /// Plans one shape. All memory is given when it is made. In the child of a fork, where its threads do
 /// not exist, it must neither be used nor destroyed; its memory may be freed.
+class stream_planner;
 class planner {
  public:
   virtual ~planner() = default;
+  /// Null if it can work with this buffer, of the kind of memory it was made for; otherwise what is wrong with it.
+  virtual const char* why_unusable(const void*) const { return nullptr; }
+  /// Null if it cannot work on streams.
+  virtual stream_planner* on_streams() { return nullptr; }
   /// Makes a plan the current one. Throws bad_load, bad_total or cancelled, and then keeps the one before.
   virtual void plan(const load_view& loads, std::uint64_t seed, progress_sink* progress) = 0;
   virtual bool has_plan() const = 0;
@@ -104,6 +125,22 @@ class planner {
   virtual int max_replica_count() const = 0;
   virtual void get_maps(const maps_view& out) = 0;
   virtual void get_stats(placement_stats& out) = 0;
+};
+
+/// The same on CUDA streams: calls enqueue work and return.
+class stream_planner {
+ public:
+  /// Null if work can be enqueued on this stream, otherwise what is wrong with it.
+  virtual const char* why_unusable_stream(void* stream) = 0;
+  virtual void plan_async(const load_view& loads, std::uint64_t seed, void* stream) = 0;
+  virtual void get_maps_async(const maps_view& out, void* stream) = 0;
+  /// Whether a plan was made, or enqueued to be made.
+  virtual bool has_work() const = 0;
+  /// False: work is not finished. Throws what went wrong on the device.
+  virtual bool poll() const = 0;
+
+ protected:
+  ~stream_planner() = default;
 };
 
 struct memory_size {
@@ -118,9 +155,9 @@ struct backend {
   /// Devices that can be used now, and one line about one of them.
   int (*device_count)();
   void (*describe_device)(int device, char* text, std::size_t size);
-  /// Of everything a planner will use; host memory aligned to arena::alignment.
+  /// Of everything a planner will use; host memory aligned to arena::alignment. Asks no device.
   memory_size (*measure)(const plan_spec&);
-  /// Builds a planner in host memory of the measured size. To be destroyed, not deleted.
+  /// Builds a planner in host memory of the measured size. To be destroyed, not deleted. Throws unavailable.
   planner* (*make)(const plan_spec&, void* memory);
 };
 

@@ -143,7 +143,8 @@ class cpu_planner final : public planner {
 
   void get_stats(placement_stats& out) override {
     const float_mode exact;
-    score(spec_.shape, current().maps, current().load, current().samples, memory_.score, out);
+    serial_group group;
+    score(group, spec_.shape, current().maps, current().load, current().samples, memory_.score, out);
   }
 
  private:

@@ -11,9 +11,15 @@ int device_count() { return 0; }
 
 void describe_device(int, char*, std::size_t) {}
 
-memory_size measure(const plan_spec&) { return {0, 0}; }
+[[noreturn]] void refuse() {
+  unavailable out{};
+  std::snprintf(out.why, sizeof out.why, "%s", why_unavailable());
+  throw out;
+}
 
-planner* make(const plan_spec&, void*) { throw std::logic_error("unavailable backend used"); }
+memory_size measure(const plan_spec&) { refuse(); }
+
+planner* make(const plan_spec&, void*) { refuse(); }
 
 }  // namespace
 

@@ -20,15 +20,38 @@ struct sorted_items {
   float* load;     // [items + Group::vector_width], then 0
   index_t* index;  // [items] before sorting
   index_t* place;  // [items] by index before sorting: position when sorted
+
+  template <class Group>
+  EPLB_CORE static sorted_items lay_out(arena& memory, int items) {
+    const auto n = extent(items);
+    sorted_items out;
+    out.load = memory.take<float>(n + Group::vector_width);
+    out.index = memory.take<index_t>(n);
+    out.place = memory.take<index_t>(n);
+    return out;
+  }
+};
+
+/// What sorting takes.
+struct sort_memory {
+  std::uint64_t* keys;   // [items]
+  std::uint64_t* spare;  // [items]
+
+  EPLB_CORE static sort_memory lay_out(arena& memory, int items) {
+    const auto n = extent(items);
+    sort_memory out;
+    out.keys = memory.take<std::uint64_t>(n);
+    out.spare = memory.take<std::uint64_t>(n);
+    return out;
+  }
 };
 
 /// What one thread group needs to try candidates.
 struct packing_memory {
-  std::uint64_t* tournament;  // [Group::tournament::words(packs)]
-  std::uint64_t* keys;        // [items]
-  std::uint64_t* spare_keys;  // [items]
+  sort_memory sort;
   index_t* position;          // [items] in the true order, of the items in the candidate's
   float* load;                // [items] in the candidate's order
+  std::uint64_t* tournament;  // [Group::tournament::words(packs)]
   index_t* member;            // [items]
   index_t* used;              // [packs]
   float* pack_load;           // [packs]
@@ -36,19 +59,22 @@ struct packing_memory {
   float* own_load;            // [items + Group::vector_width]
 
   template <class Group>
-  static packing_memory lay_out(arena& memory, int items, int packs) {
+  EPLB_CORE static packing_memory lay_out(arena& memory, int items, int packs) {
     const auto n = extent(items), m = extent(packs);
     packing_memory out;
-    out.tournament = memory.take<std::uint64_t>(Group::tournament::words(packs));
-    out.keys = memory.take<std::uint64_t>(n);
-    out.spare_keys = memory.take<std::uint64_t>(n);
     out.position = memory.take<index_t>(n);
     out.load = memory.take<float>(n);
+    const std::size_t begin = memory.used();
+    out.sort = sort_memory::lay_out(memory, items);
+    const std::size_t sorted = memory.used();
+    if (Group::frugal) memory.rewind(begin);  // a candidate's sort is over when its packing begins
+    out.tournament = memory.take<std::uint64_t>(Group::tournament::words(packs));
     out.member = memory.take<index_t>(n);
     out.used = memory.take<index_t>(m);
     out.pack_load = memory.take<float>(m);
     out.pack = memory.take<index_t>(n);
     out.own_load = memory.take<float>(n + Group::vector_width);
+    if (memory.used() < sorted) memory.rewind(sorted);
     return out;
   }
 };
@@ -58,10 +84,10 @@ namespace {
 /// Sorts the items. A problem without any load is packed as if each item were 1.
 template <class Group>
 EPLB_CORE void sort_items(Group& group, const packing_problem& problem, const sorted_items& out,
-                          const packing_memory& memory) {
+                          const sort_memory& memory) {
   const int rank = group.thread_rank(), size = group.size(), n = problem.items;
   for (int i = rank; i < n; i += size) memory.keys[i] = heaviest_key(problem.load[i], static_cast<std::uint32_t>(i));
-  group.sort(memory.keys, memory.spare_keys, n);
+  group.sort(memory.keys, memory.spare, n);
   const bool no_load = heaviest_key_load(memory.keys[0]) == 0;
   for (int t = rank; t < n; t += size) {
     const std::uint32_t i = key_index(memory.keys[t]);
@@ -89,11 +115,11 @@ EPLB_CORE void perturb_order(Group& group, const packing_problem& problem, float
   for (int i = rank; i < n; i += size) {
     const auto index = static_cast<std::uint32_t>(i);
     const float u = uniform(p.seed, p.layer, p.number, static_cast<std::uint32_t>(c), index);
-    memory.keys[i] = heaviest_key((no_load ? 1 : p.load[i]) * (1 + u * amplitude), index);
+    memory.sort.keys[i] = heaviest_key((no_load ? 1 : p.load[i]) * (1 + u * amplitude), index);
   }
-  group.sort(memory.keys, memory.spare_keys, n);
+  group.sort(memory.sort.keys, memory.sort.spare, n);
   for (int q = rank; q < n; q += size) {
-    const index_t t = items.place[key_index(memory.keys[q])];
+    const index_t t = items.place[key_index(memory.sort.keys[q])];
     memory.position[q] = t;
     memory.load[q] = items.load[t];
   }

@@ -70,15 +70,17 @@ struct placement_stats {
 /// both measures and lays out.
 class arena {
  public:
-  explicit arena(void* block = nullptr) : begin_(static_cast<char*>(block)) {}
+  EPLB_CORE explicit arena(void* block = nullptr) : begin_(static_cast<char*>(block)) {}
 
   template <class T>
-  T* take(std::size_t count) {
+  EPLB_CORE T* take(std::size_t count) {
     char* const piece = begin_ ? begin_ + used_ : nullptr;
     used_ += (count * sizeof(T) + alignment - 1) / alignment * alignment;
     return reinterpret_cast<T*>(piece);
   }
-  std::size_t used() const { return used_; }
+  EPLB_CORE std::size_t used() const { return used_; }
+  /// Back to what was used at an earlier time, so that what comes next lies on what came since.
+  EPLB_CORE void rewind(std::size_t used) { used_ = used; }
 
   /// Of every piece, if the block has it; a cache line, so that threads do not share one.
   static constexpr std::size_t alignment = 64;

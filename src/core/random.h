@@ -12,12 +12,17 @@ struct philox_block {
 };
 
 /// Philox4x32-10 (Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as easy as 1, 2, 3", 2011).
-/// Scalars and a full unroll, so that a loop over counters vectorises.
+/// Scalars and a full unroll, so that a loop over counters vectorises; on a device, where it would keep
+/// twenty round keys in registers, none.
 EPLB_CORE inline philox_block philox4x32(philox_block x, std::uint64_t key) {
   constexpr std::uint64_t multiply_a = 0xD2511F53, multiply_c = 0xCD9E8D57;
   constexpr std::uint32_t bump_low = 0x9E3779B9, bump_high = 0xBB67AE85;
   auto low = static_cast<std::uint32_t>(key), high = static_cast<std::uint32_t>(key >> 32);
+#if defined(__CUDACC__)
+#pragma unroll 1
+#else
 #pragma GCC unroll 10
+#endif
   for (int round = 0; round < 10; ++round) {
     const std::uint64_t a = multiply_a * x.a, c = multiply_c * x.c;
     x = {static_cast<std::uint32_t>(c >> 32) ^ x.b ^ low, static_cast<std::uint32_t>(c),

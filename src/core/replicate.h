@@ -12,6 +12,15 @@ struct replicas {
   index_t* rank;    // [slots]
   float* load;      // [slots] the expert's load shared by its replicas
   index_t* count;   // [experts]
+
+  EPLB_CORE static replicas lay_out(arena& memory, int experts, int slots) {
+    replicas out;
+    out.expert = memory.take<index_t>(extent(slots));
+    out.rank = memory.take<index_t>(extent(slots));
+    out.load = memory.take<float>(extent(slots));
+    out.count = memory.take<index_t>(extent(experts));
+    return out;
+  }
 };
 
 namespace {

@@ -2,9 +2,17 @@
 // How good a placement of one layer is under a load. Any number of slots and gpus.
 #pragma once
 
-#include "core/serial_group.h"
+#include "core/problem.h"
 
 namespace eplb {
+
+/// What one layer says about a placement.
+struct layer_score {
+  double balancedness;  // 0 without load
+  int max_replica_count;
+  int duplicates;
+};
+
 namespace {
 
 /// First slot of a gpu: the first slots % gpus gpus have one more than the rest.
@@ -63,54 +71,71 @@ struct score_memory {
   double* gpu_load;   // [gpus]
   index_t* last_gpu;  // [experts]
 
-  static score_memory lay_out(arena& memory, const plan_shape& shape) {
+  EPLB_CORE static score_memory lay_out(arena& memory, const plan_shape& shape) {
     return {memory.take<double>(extent(shape.gpus)), memory.take<index_t>(extent(shape.experts))};
   }
 };
 
-/// Judges a layer over all samples, whose loads are `stride` apart: its mean balancedness over those
-/// that have load, 0 if none has. Writes each gpu's mean load to gpu_load [gpus], unless null.
+/// Judges a layer under all samples, whose loads are `stride` apart: its mean balancedness over those
+/// that have load. Writes each gpu's mean load to gpu_load [gpus], unless null.
 template <class Group>
-EPLB_CORE double score_layer(Group& group, const plan_shape& shape, const layer_maps& maps, const float* load,
-                             int samples, std::size_t stride, const score_memory& memory, double* gpu_load) {
+EPLB_CORE layer_score score_layer(Group& group, const plan_shape& shape, const layer_maps& maps, const float* load,
+                                  int samples, std::size_t stride, const score_memory& memory, double* gpu_load) {
+  const int rank = group.thread_rank(), size = group.size();
   double sum = 0;
   int with_load = 0;
   for (int s = 0; s < samples; ++s, load += stride) {
     gpu_loads(group, shape, maps, load, memory.gpu_load);
     const double balance = balancedness(shape, load, memory.gpu_load);
     if (balance > 0) sum += balance, ++with_load;
-    for (int gpu = group.thread_rank(); gpu_load && gpu < shape.gpus; gpu += group.size())
+    for (int gpu = rank; gpu_load && gpu < shape.gpus; gpu += size)
       gpu_load[gpu] = (s > 0 ? gpu_load[gpu] : 0) + memory.gpu_load[gpu] / samples;
     group.sync();
   }
-  return with_load > 0 ? sum / with_load : 0;
+  int most = 0, duplicates = 0;
+  for (int e = rank; e < shape.experts; e += size) most = maps.replica_count[e] > most ? maps.replica_count[e] : most;
+  find_duplicates(group, shape, maps.physical_to_logical, memory.last_gpu, [&](int, int) { ++duplicates; });
+  return {with_load > 0 ? sum / with_load : 0, group.max(most), group.sum(duplicates)};
 }
 
-/// Judges a placement of all layers under loads [samples][layers][experts], one thread for all.
-inline void score(const plan_shape& shape, const layer_maps& maps, const float* load, int samples,
-                  const score_memory& memory, placement_stats& out) {
-  serial_group group;
-  const auto layers = extent(shape.layers);
-  const auto experts = extent(shape.experts);
-  double sum = 0, least = 1;
-  out.empty_layers = out.duplicates = 0;
-  out.max_replica_count = 0;
-  for (std::size_t l = 0; l < layers; ++l) {
-    const layer_maps layer = maps.of(shape, static_cast<int>(l));
-    double* const gpu_load = out.gpu_load ? out.gpu_load + l * extent(shape.gpus) : nullptr;
-    const double balance =
-        score_layer(group, shape, layer, load + l * experts, samples, layers * experts, memory, gpu_load);
-    sum += balance;
-    if (balance == 0) ++out.empty_layers;
-    if (balance > 0 && balance < least) least = balance;
-    if (out.layer_balancedness) out.layer_balancedness[l] = balance > 0 ? balance : 1;
-    for (std::size_t e = 0; e < experts; ++e)
-      if (layer.replica_count[e] > out.max_replica_count) out.max_replica_count = layer.replica_count[e];
-    find_duplicates(group, shape, layer.physical_to_logical, memory.last_gpu, [&](int, int) { ++out.duplicates; });
+/// The statistics, layer by layer.
+class score_sum {
+ public:
+  explicit score_sum(placement_stats& out) : out_(out) {
+    out.max_replica_count = 0;
+    out.empty_layers = out.duplicates = 0;
+    out.balancedness_min = 1;
   }
-  const auto judged = static_cast<double>(shape.layers - out.empty_layers);
-  out.balancedness = judged > 0 ? sum / judged : 1;
-  out.balancedness_min = least;
+  void add(const layer_score& layer) {
+    if (layer.balancedness > 0) {
+      sum_ += layer.balancedness;
+      if (layer.balancedness < out_.balancedness_min) out_.balancedness_min = layer.balancedness;
+    } else {
+      ++out_.empty_layers;
+    }
+    if (out_.layer_balancedness) out_.layer_balancedness[layers_] = layer.balancedness > 0 ? layer.balancedness : 1;
+    if (layer.max_replica_count > out_.max_replica_count) out_.max_replica_count = layer.max_replica_count;
+    out_.duplicates += layer.duplicates;
+    ++layers_;
+    const auto judged = static_cast<double>(layers_ - out_.empty_layers);
+    out_.balancedness = judged > 0 ? sum_ / judged : 1;
+  }
+
+ private:
+  placement_stats& out_;
+  double sum_ = 0;
+  std::int64_t layers_ = 0;
+};
+
+/// Judges a placement of all layers under loads [samples][layers][experts], one group for all.
+template <class Group>
+void score(Group& group, const plan_shape& shape, const layer_maps& maps, const float* load, int samples,
+                  const score_memory& memory, placement_stats& out) {
+  score_sum sum(out);
+  const auto layers = extent(shape.layers), experts = extent(shape.experts);
+  for (std::size_t l = 0; l < layers; ++l)
+    sum.add(score_layer(group, shape, maps.of(shape, static_cast<int>(l)), load + l * experts, samples,
+                        layers * experts, memory, out.gpu_load ? out.gpu_load + l * extent(shape.gpus) : nullptr));
 }
 
 }  // namespace

@@ -5,11 +5,12 @@
 //   thread_rank(), size()    who am I of how many; work is dealt out as i = rank, rank + size, ...
 //   sync()                   all threads arrive; what was written before is visible after
 //   min(value)               the least value of all threads, given to all; orders memory as sync()
-//   sum(value)               the sum of all threads' values, likewise
+//   max(value), sum(value)   the largest, and the sum, likewise
 //   sort(keys, spare, n)     n different keys into ascending order; orders memory as sync()
 //   narrow(f)                f(lanes) on a smaller group whose exchanges are cheap, for chains of
 //                            dependent steps; the other threads wait; orders memory as sync()
 //   vector_width             how many neighbouring items a thread takes at once, where that helps
+//   frugal                   whether memory is scarce, so that arrays share it which are never needed together
 //   tournament               keeps the least of n keys while single keys change (see below)
 // All threads of a group take part in each, in the same order.
 #pragma once
@@ -21,10 +22,12 @@ namespace {
 
 struct serial_group {
   static constexpr int vector_width = 32;
+  static constexpr bool frugal = false;
   static constexpr int thread_rank() { return 0; }
   static constexpr int size() { return 1; }
   static void sync() {}
   static std::uint64_t min(std::uint64_t value) { return value; }
+  static std::int32_t max(std::int32_t value) { return value; }
   static int sum(int value) { return value; }
   static void sort(std::uint64_t* keys, std::uint64_t* spare, int n) { sort_keys(keys, spare, n); }
   template <class F>

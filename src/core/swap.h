@@ -75,14 +75,13 @@ struct square_gain {
   EPLB_CORE std::int32_t bound(float d, float slack) const { return order_bits(2.00001f * (d * (slack - d))); }
 };
 
-/// The best swap that one thread has seen: its gain, as bits, and the first row that reaches it.
+/// The best swap that the group has seen: its gain, as bits, and the first row that reaches it.
 struct best_swap {
   std::int32_t gain = order_bits(least_gain) + 1;  // the least that counts
   int row = max_extent;                            // of none
 };
 
-/// Looks at swaps of item i with this thread's share of the later, lighter items. No partner's pack is
-/// more than `slack` lighter than the item's, so the partners worth looking at end where d becomes too
+/// Looks at swaps of item i with the later, lighter items. No partner's pack is more than `slack` lighter than the item's, so the partners worth looking at end where d becomes too
 /// large. Two items of one pack have no slack between them: they gain nothing and need no test.
 template <class Group, class Gain>
 EPLB_CORE void look_at_row(Group& group, const packing& p, Gain gain, int i, float slack, best_swap& best) {
@@ -98,22 +97,25 @@ EPLB_CORE void look_at_row(Group& group, const packing& p, Gain gain, int i, flo
       highest = g > highest ? g : highest;
     }
   }
+  highest = group.max(highest);
   if (highest > best.gain || (highest == best.gain && i < best.row)) best = {highest, i};
 }
 
-/// The key of this thread's best swap: its gain, then i * items + j of the first place that reaches it.
+/// The key of the best swap: its gain, then i * items + j of the first place that reaches it, of those
+/// that this thread looked at.
 template <class Group, class Gain>
 EPLB_CORE std::uint64_t swap_key(Group& group, const packing& p, Gain gain, const best_swap& best) {
   constexpr int width = Group::vector_width;
   const int i = best.row;
   if (i == max_extent) return last_key;
   const float load = p.load[i], own = p.own_load[i];
-  for (int j = i + 1 + group.thread_rank() * width;; j += group.size() * width)
+  for (int j = i + 1 + group.thread_rank() * width; j < p.items; j += group.size() * width)
     for (int k = j; k < j + width; ++k)
       if (gain(load - p.load[k], own - p.own_load[k]) == best.gain)
         return heaviest_key(
             bits_float(static_cast<std::uint32_t>(best.gain)),
             static_cast<std::uint32_t>(i) * static_cast<std::uint32_t>(p.items) + static_cast<std::uint32_t>(k));
+  return last_key;
 }
 
 /// An item of the heaviest pack with one of the lightest.
@@ -216,15 +218,14 @@ EPLB_CORE void refine(Group& group, const packing& p, swap_scope scope, int max_
                                : scope == swap_scope::heaviest_any ? best_of_heaviest(group, p, heavy, light)
                                                                    : best_of_two_packs(group, p, heavy, light);
     if (best == last_key) return;
-    if (rank == 0) {
-      const auto items = static_cast<std::uint32_t>(p.items);
-      const auto i = static_cast<int>(key_index(best) / items);
-      const auto j = static_cast<int>(key_index(best) % items);
-      const int a = p.pack[i], b = p.pack[j];
-      replace_member(p, a, i, j);
-      replace_member(p, b, j, i);
-      refresh_pack(p, a);
-      refresh_pack(p, b);
+    const auto items = static_cast<std::uint32_t>(p.items);
+    const auto i = static_cast<int>(key_index(best) / items), j = static_cast<int>(key_index(best) % items);
+    const int a = p.pack[i], b = p.pack[j];
+    group.sync();
+    for (int side = rank; side < 2; side += size) {
+      const int pack = side == 0 ? a : b;
+      replace_member(p, pack, side == 0 ? i : j, side == 0 ? j : i);
+      refresh_pack(p, pack);
     }
     group.sync();
   }

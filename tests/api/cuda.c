@@ -17,6 +17,10 @@ static void refuse_to_create(int32_t backend, int32_t memory, eplb_status status
   options.backend = backend;
   options.memory = memory;
   CHECK_FAILS(status, words, eplb_create(&shape, &options, &context, &check_error));
+  if (memory == EPLB_MEMORY_CUDA && status == EPLB_ERROR_UNAVAILABLE) { /* one call is for host memory */
+    status = EPLB_ERROR_INVALID_ARGUMENT;
+    words = "options.memory|cuda|host";
+  }
   CHECK_FAILS(status, words, eplb_rebalance_experts(&shape, &options, &input, &p.maps, NULL, &check_error));
   CHECK(context == unwritten && plan_unwritten(&p));
   plan_free(&p);

@@ -77,13 +77,10 @@ class core_run {
                     });
       invert(group, shape, maps, static_cast<std::size_t>(result::width(shape)),
              out.inverse.data() + result::size(layer, shape.experts * result::width(shape)));
-      score_layer(group, shape, maps, load, 1, 0, score_, out.gpu_load.data() + result::size(layer, shape.gpus));
-      int mine = 0;
-      find_duplicates(group, shape, maps.physical_to_logical, score_.last_gpu, [&](int, int) { ++mine; });
-      duplicates_ += mine;
-      group.sync();
+      const layer_score score =
+          score_layer(group, shape, maps, load, 1, 0, score_, out.gpu_load.data() + result::size(layer, shape.gpus));
+      if (group.thread_rank() == 0) out.duplicates += score.duplicates;
     }
-    if (group.thread_rank() == 0) out.duplicates = duplicates_;
   }
 
  private:
@@ -102,7 +99,6 @@ class core_run {
   std::vector<char> block_;
   layer_memory memory_;
   score_memory score_;
-  std::atomic<std::int64_t> duplicates_{0};
 };
 
 result run_serial(const problem& p) {
@@ -123,7 +119,7 @@ struct destroy {
 };
 
 result run_cpu_backend(const problem& p, int threads, const cpu_kernels& kernels) {
-  plan_spec spec{p.shape, p.rules, 1, threads, 1, memory_kind::host, -1, &kernels};
+  plan_spec spec{p.shape, p.rules, 1, threads, 1, memory_kind::host, -1, nullptr, &kernels};
   std::vector<char> block(cpu_backend.measure(spec).host + arena::alignment);
   std::size_t space = block.size();
   void* front = block.data();

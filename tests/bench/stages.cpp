@@ -68,11 +68,11 @@ void read(work& w) {
   benchmark::DoNotOptimize(total_is_finite(group, w.load, w.shape.experts));
 }
 void number(work& w) {
-  place_groups(group, w.shape, w.problem, w.load, w.m, [](const packing_problem&) {});
+  number_experts(group, w.shape, {1, 1, nullptr, 0, 0, 0}, w.m);
   gather_node_load(group, w.load, w.m.node_expert, w.shape.experts, w.shape.experts, w.m.node_load);
 }
 void give_slots(work& w) { replicate(group, w.m.node_load, w.shape.experts, w.shape.slots, w.m.replica, w.m.hottest); }
-void sort(work& w) { sort_items(group, w.problem, w.m.items, w.m.packing); }
+void sort(work& w) { sort_items(group, w.problem, w.m.items, w.m.packing.sort); }
 void perturb(work& w) { perturb_order(group, w.problem, 0.25f, 32, w.m.items, w.m.packing); }
 void restore(work& w) { restore_order(group, w.p, w.m.packing.position); }
 void pack(work& w) { pack_lpt(group, w.p, w.m.packing.used, w.m.packing.tournament); }
@@ -86,7 +86,7 @@ template <swap_scope scope, int max_swaps>
 void swap(work& w) {
   refine(group, w.p, scope, max_swaps, infinity);
 }
-void write(work& w) { write_maps(group, w.shape, w.problem, 0, w.m, w.maps); }
+void write(work& w) { write_maps(group, w.shape, w.problem, 0, w.m.node_expert, w.m.replica, w.m.items, w.m.member, w.maps); }
 template <class Out>
 void widen_maps(work& w, std::vector<Out>& to) {
   const auto experts = static_cast<std::size_t>(w.shape.experts), slots = static_cast<std::size_t>(w.shape.slots);

@@ -10,7 +10,7 @@
 #include <thread>
 #include <vector>
 
-#include "core/problem.h"
+#include "core/cooperative.h"
 
 namespace eplb {
 
@@ -30,6 +30,7 @@ class emulated_group {
   };
 
   static constexpr int vector_width = 1;
+  static constexpr bool frugal = true;
 
   emulated_group(team& all, team& lanes, int rank) : team_(all), lanes_(lanes), rank_(rank) {}
 
@@ -41,20 +42,15 @@ class emulated_group {
     const std::vector<std::uint64_t>& values = exchange(value);
     return *std::min_element(values.begin(), values.end());
   }
+  std::int32_t max(std::int32_t value) {
+    return static_cast<std::int32_t>(~min(~std::uint64_t{static_cast<std::uint32_t>(value) ^ 0x80000000u}) ^ 0x80000000u);
+  }
   int sum(int value) {
     const std::vector<std::uint64_t>& values = exchange(static_cast<std::uint64_t>(value));
     return static_cast<int>(std::accumulate(values.begin(), values.end(), std::uint64_t{0}));
   }
 
-  /// The keys differ, so each one's place is the number of those below it.
-  void sort(std::uint64_t* keys, std::uint64_t* spare, int n) {
-    sync();
-    for (int i = rank_; i < n; i += size())
-      spare[std::count_if(keys, keys + n, [&](std::uint64_t key) { return key < keys[i]; })] = keys[i];
-    sync();
-    for (int i = rank_; i < n; i += size()) keys[i] = spare[i];
-    sync();
-  }
+  void sort(std::uint64_t* keys, std::uint64_t* spare, int n) { merge_sort(*this, keys, spare, n); }
 
   template <class F>
   void narrow(F f) {
@@ -68,32 +64,16 @@ class emulated_group {
     sync();
   }
 
-  /// Each thread keeps the keys it owns; the leader is asked of all.
-  class tournament {
-   public:
-    static constexpr std::size_t words(int n) { return static_cast<std::size_t>(n); }
-
-    template <class Key>
-    tournament(emulated_group& group, std::uint64_t* memory, int n, Key key) : group_(group), keys_(memory), n_(n) {
-      for (int i = group.rank_; i < n; i += group.size()) keys_[i] = key(i);
-    }
-    std::uint64_t leader() const {
-      std::uint64_t least = ~std::uint64_t{0};
-      for (int i = group_.rank_; i < n_; i += group_.size()) least = std::min(least, keys_[i]);
-      return group_.min(least);
-    }
-    void replace(int i, std::uint64_t key) { keys_[i] = key; }
-
-   private:
-    emulated_group& group_;
-    std::uint64_t* keys_;
-    int n_;
-  };
+  using tournament = shared_tournament<emulated_group>;
 
   /// Runs body(group) on `size` threads.
   template <class Body>
   static void run(int size, Body body) {
     team all(size), lanes(std::min(size, 32));
+    if (size == 1) {
+      emulated_group group(all, lanes, 0);
+      return body(group);
+    }
     std::vector<std::thread> threads;
     for (int rank = 0; rank < size; ++rank)
       threads.emplace_back([&, rank] {

@@ -1,0 +1,539 @@
+// SPDX-License-Identifier: MIT
+// The CUDA backend, host side: memory, streams, errors. What is computed is in cuda_programs.h. The host
+// never looks at the state of the plans, which lives on the device, so calls can be enqueued ahead of it.
+#include <cuda.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <new>
+#include <optional>
+
+#include "backend/cpu_kernels.h"
+#include "backend/cuda_kernels.h"
+#include "backend/float_mode.h"
+
+namespace eplb {
+namespace {
+
+void check(cudaError_t error, const char* call) {
+  if (error == cudaSuccess) return;
+  cudaGetLastError();  // it has been noticed; the caller's next look at CUDA's errors does not find it
+  throw cuda_error{call, cudaGetErrorName(error), cudaGetErrorString(error)};
+}
+
+/// A resource of the runtime that is freed with its owner.
+template <class T, auto destroy>
+class owned {
+ public:
+  owned() = default;
+  owned(const owned&) = delete;
+  owned& operator=(const owned&) = delete;
+  ~owned() {
+    if (value_) destroy(value_);
+  }
+  T* out() { return &value_; }
+  operator T() const { return value_; }
+
+ private:
+  T value_{};
+};
+
+/// The context that the runtime uses for a device. Made current through the driver, because the runtime, asked
+/// to go back to the device before, would create a context there if there was none.
+class primary_context {
+ public:
+  explicit primary_context(int device) : device_(device) {
+    find("cuDevicePrimaryCtxRetain", retain_);
+    find("cuDevicePrimaryCtxRelease", release_);
+    find("cuCtxPushCurrent", push_);
+    find("cuCtxPopCurrent", pop_);
+    if (retain_(&context_, device) != CUDA_SUCCESS)
+      throw cuda_error{"cuDevicePrimaryCtxRetain", "it failed", "the device may be in use by another process alone"};
+  }
+  ~primary_context() { release_(device_); }
+  primary_context(const primary_context&) = delete;
+  primary_context& operator=(const primary_context&) = delete;
+
+  int device() const { return device_; }
+
+  /// While it lives, the device is the calling thread's current one.
+  class scope {
+   public:
+    explicit scope(const primary_context& context) : context_(context) {
+      if (context.push_(context.context_) != CUDA_SUCCESS)
+        throw cuda_error{"cuCtxPushCurrent", "it failed", "the device's context is gone"};
+    }
+    ~scope() {
+      CUcontext popped;
+      context_.pop_(&popped);
+    }
+    scope(const scope&) = delete;
+    scope& operator=(const scope&) = delete;
+
+   private:
+    const primary_context& context_;
+  };
+
+ private:
+  template <class Function>
+  static void find(const char* name, Function*& function) {
+    void* address = nullptr;
+    cudaDriverEntryPointQueryResult result;
+    check(cudaGetDriverEntryPointByVersion(name, &address, 12000, cudaEnableDefault, &result), name);
+    if (result != cudaDriverEntryPointSuccess) throw cuda_error{name, "it was not found", "the driver does not have it"};
+    function = reinterpret_cast<Function*>(address);
+  }
+
+  int device_;
+  CUcontext context_ = nullptr;
+  decltype(cuDevicePrimaryCtxRetain)* retain_;
+  decltype(cuDevicePrimaryCtxRelease)* release_;
+  decltype(cuCtxPushCurrent)* push_;
+  decltype(cuCtxPopCurrent)* pop_;
+};
+
+/// Blocks that take turns where memory is too large to share: so many that theirs is not much.
+launch_form form_in_scratch(int blocks, int warps, std::size_t bytes) {
+  constexpr std::size_t budget = 64 << 20;
+  const auto turns = static_cast<int>(std::max<std::size_t>(1, budget / bytes));
+  return {std::min(blocks, turns), warps, 0, bytes};
+}
+
+/// One block for each layer, or node of a layer.
+launch_form form_of_blocks(int blocks, std::size_t bytes) {
+  constexpr int warps = block_threads / 32;
+  return bytes <= most_shared ? launch_form{blocks, warps, bytes, 0} : form_in_scratch(blocks, warps, bytes);
+}
+
+/// One warp for each share of the candidates; blocks of warps with the same problem.
+launch_form form_of_shares(int problems, const packing_step& step) {
+  const std::size_t each = packing_scratch(step.items, step.packs);
+  for (int warps = std::min(step.shares, most_warps); warps >= 1; --warps) {
+    const std::size_t bytes = step.bytes + extent(warps) * each;
+    if (bytes <= most_shared) return {problems * ((step.shares + warps - 1) / warps), warps, bytes, 0};
+  }
+  return form_in_scratch(problems * step.shares, 1, step.bytes + each);
+}
+
+/// Everything about a plan's launches that follows from its shape and rules.
+struct launch_plan {
+  int shares;
+  packing_step place_groups, pack_replicas;
+  launch_form prepare_groups, try_groups, prepare_nodes, try_replicas, judge;
+};
+
+launch_plan plan_launches(const plan_spec& spec) {
+  constexpr int most_at_once = 8192;  // warps that large devices run at the same time, about
+  const plan_shape& shape = spec.shape;
+  const int nodes = shape.layers * shape.nodes;
+  launch_plan out{};
+  out.shares = std::min(spec.rules.candidates, std::max(1, most_at_once / nodes));
+  if (places_groups(shape)) {
+    out.place_groups = {true, shape.groups, shape.nodes, 1, bytes_of<group_problem_memory>(shape), out.shares};
+    out.prepare_groups = form_of_blocks(shape.layers, prepare_scratch(shape));
+    out.try_groups = form_of_shares(shape.layers, out.place_groups);
+  }
+  const int items = shape.slots / shape.nodes, packs = shape.gpus / shape.nodes;
+  out.pack_replicas = {false, items, packs, shape.nodes, bytes_of<node_problem_memory>(shape),
+                       items == packs ? 1 : out.shares};
+  out.prepare_nodes = form_of_blocks(nodes, prepare_scratch(shape));
+  out.try_replicas = form_of_shares(nodes, out.pack_replicas);
+  out.judge = form_of_blocks(shape.layers, score_scratch(shape));
+  return out;
+}
+
+/// Lays out the device's memory; nothing is read or written.
+cuda_memory lay_out(arena& memory, const plan_spec& spec, const launch_plan& launches) {
+  const plan_shape& shape = spec.shape;
+  const std::size_t layers = extent(shape.layers), problems = layers * extent(shape.nodes);
+  const std::size_t experts = layers * extent(shape.experts), slots = layers * extent(shape.slots);
+  const auto shares = extent(launches.shares);
+  const bool groups = places_groups(shape);
+  cuda_memory out{};
+  out.state = memory.take<plan_state>(1);
+  for (device_plan& plan : out.plans) {
+    plan.load = memory.take<float>(extent(spec.max_samples) * experts);
+    plan.maps = {memory.take<index_t>(slots), memory.take<index_t>(slots), memory.take<index_t>(experts)};
+  }
+  if (groups) {
+    out.group_problem = memory.take<char>(layers * launches.place_groups.bytes);
+    out.node_expert = memory.take<index_t>(experts);
+  }
+  out.node_problem = memory.take<char>(problems * launches.pack_replicas.bytes);
+  out.arrived = memory.take<std::uint32_t>(problems);
+  out.share_key = memory.take<std::uint64_t>(problems * shares);
+  out.share_member =
+      memory.take<index_t>(shares * std::max(slots, groups ? layers * extent(shape.groups) : std::size_t{0}));
+  out.score = memory.take<layer_score>(layers);
+  out.gpu_load = memory.take<double>(layers * extent(shape.gpus));
+  if (spec.memory == memory_kind::host)
+    out.load = memory.take<double>(extent(spec.max_samples) * experts);  // of the largest type
+  std::size_t scratch = 0;
+  for (const launch_form& form : {launches.prepare_groups, launches.try_groups, launches.prepare_nodes,
+                                  launches.try_replicas, launches.judge})
+    scratch = std::max(scratch, extent(form.blocks) * form.scratch);
+  out.scratch = memory.take<char>(scratch);
+  return out;
+}
+
+/// What a planner owns on the host beside itself.
+struct host_memory {
+  layer_maps maps;     // of all layers, on their way to the caller; only for memory of the host
+  layer_score* score;  // [layers]
+};
+
+host_memory lay_out_host(arena& memory, const plan_spec& spec) {
+  const plan_shape& shape = spec.shape;
+  const std::size_t layers = extent(shape.layers);
+  const std::size_t slots = layers * extent(shape.slots), experts = layers * extent(shape.experts);
+  host_memory out{};
+  if (spec.memory == memory_kind::host)
+    out.maps = {memory.take<index_t>(slots), memory.take<index_t>(slots), memory.take<index_t>(experts)};
+  out.score = memory.take<layer_score>(layers);
+  return out;
+}
+
+/// Null if this process can use a device.
+const char* why_unavailable() {
+  int count = 0;
+  const cudaError_t error = cudaGetDeviceCount(&count);
+  if (error == cudaSuccess && count > 0) return nullptr;
+  cudaGetLastError();
+  switch (error) {
+    case cudaSuccess:
+    case cudaErrorNoDevice:
+      return "there is no CUDA device, or CUDA_VISIBLE_DEVICES hides it";
+    case cudaErrorInsufficientDriver:
+      return "there is no CUDA driver, or it is older than the CUDA runtime that libeplb was built with";
+    default:
+      return cudaGetErrorString(error);
+  }
+}
+
+int device_count() {
+  int count = 0;
+  if (why_unavailable() || cudaGetDeviceCount(&count) != cudaSuccess) return 0;
+  return count;
+}
+
+void describe_device(int device, char* text, std::size_t size) {
+  cudaDeviceProp about{};
+  int driver = 0;
+  check(cudaGetDeviceProperties(&about, device), "cudaGetDeviceProperties");
+  check(cudaDriverGetVersion(&driver), "cudaDriverGetVersion");
+  std::snprintf(text, size, "%s, compute capability %d.%d, %d multiprocessors, %.1f GiB, driver for CUDA %d.%d",
+                about.name, about.major, about.minor, about.multiProcessorCount,
+                static_cast<double>(about.totalGlobalMem) / (1 << 30), driver / 1000, driver % 1000 / 10);
+}
+
+/// The device to plan on.
+int choose_device(int wanted) {
+  unavailable out{};
+  if (const char* why = why_unavailable()) {
+    std::snprintf(out.why, sizeof out.why, "%s", why);
+    throw out;
+  }
+  int device = wanted;
+  if (wanted < 0) check(cudaGetDevice(&device), "cudaGetDevice");
+  if (device >= device_count()) {
+    std::snprintf(out.why, sizeof out.why, "options.device is %d, but the number of CUDA devices is %d", device,
+                  device_count());
+    throw out;
+  }
+  return device;
+}
+
+class cuda_planner final : public planner, public stream_planner {
+ public:
+  cuda_planner(const plan_spec& spec, const host_memory& memory)
+      : spec_(spec), launches_(plan_launches(spec)), host_(memory), context_(choose_device(spec.device)) {
+    const primary_context::scope current(context_);
+    resources_.emplace(spec, context_.device());
+    arena pieces(arena::align(spec.workspace ? spec.workspace : static_cast<void*>(resources_->workspace)));
+    device_ = lay_out(pieces, spec, launches_);
+    check(cudaMemsetAsync(device_.state, 0, pieces.used(), resources_->stream), "cudaMemsetAsync");
+    std::memset(static_cast<void*>(resources_->report), 0, sizeof(plan_report));
+    synchronize();
+  }
+
+  ~cuda_planner() override {
+    const primary_context::scope current(context_);
+    cudaEventSynchronize(resources_->last_use);
+    resources_.reset();
+    cudaGetLastError();
+  }
+
+  const char* why_unusable(const void* pointer) const override {
+    if (spec_.memory == memory_kind::host) return nullptr;
+    const primary_context::scope current(context_);
+    cudaPointerAttributes about{};
+    check(cudaPointerGetAttributes(&about, pointer), "cudaPointerGetAttributes");
+    if (about.type == cudaMemoryTypeUnregistered || !about.devicePointer)
+      return "is host memory, which the CUDA device cannot reach";
+    if (about.type == cudaMemoryTypeDevice && about.device != context_.device())
+      return "is memory of another CUDA device than the context's";
+    return nullptr;
+  }
+
+  stream_planner* on_streams() override { return spec_.memory == memory_kind::cuda ? this : nullptr; }
+
+  void plan(const load_view& loads, std::uint64_t seed, progress_sink* progress) override {
+    const primary_context::scope current(context_);
+    const int layers = spec_.shape.layers;
+    if (progress && progress->stop_after(0, layers)) throw cancelled{};
+    const cudaStream_t stream = begin_blocking();
+    load_view on_device = loads;
+    if (spec_.memory == memory_kind::host) {
+      const std::size_t count = extent(loads.samples) * extent(layers) * extent(spec_.shape.experts);
+      const std::size_t bytes = count * visit_loads(loads, [](auto* in) { return sizeof *in; });
+      check(cudaMemcpyAsync(device_.load, loads.data, bytes, cudaMemcpyHostToDevice, stream), "cudaMemcpyAsync");
+      on_device.data = device_.load;
+    }
+    plan_state before;
+    if (progress)
+      check(cudaMemcpyAsync(&before, device_.state, sizeof before, cudaMemcpyDeviceToHost, stream), "cudaMemcpyAsync");
+    enqueue_plan(on_device, seed, stream, 0, false);
+    synchronize();
+    const plan_outcome outcome = *read_outcome();
+    throw_fault(outcome);
+    if (progress && progress->stop_after(layers, layers)) {
+      take_back(before);
+      throw cancelled{};
+    }
+  }
+
+  bool has_plan() const override { return wait_for_outcome().has_plan != 0; }
+
+  int max_replica_count() const override { return static_cast<int>(wait_for_outcome().max_replica_count); }
+
+  void get_maps(const maps_view& out) override {
+    const primary_context::scope current(context_);
+    const cudaStream_t stream = begin_blocking();
+    if (spec_.memory == memory_kind::cuda) {
+      check(launch_get({spec_.shape, device_, resources_->report, out, 0}, stream), "launching get_maps");
+      synchronize();
+      return;
+    }
+    const layer_maps& from = device_.plans[current_plan(stream)].maps;
+    const std::size_t layers = extent(spec_.shape.layers);
+    const auto fetch = [&](const index_t* source, index_t* target, int extent_of_layer) {
+      check(cudaMemcpyAsync(target, source, layers * extent(extent_of_layer) * sizeof(index_t), cudaMemcpyDeviceToHost,
+                            stream),
+            "cudaMemcpyAsync");
+    };
+    fetch(from.physical_to_logical, host_.maps.physical_to_logical, spec_.shape.slots);
+    fetch(from.replica_rank, host_.maps.replica_rank, spec_.shape.slots);
+    fetch(from.replica_count, host_.maps.replica_count, spec_.shape.experts);
+    synchronize();
+    for (int layer = 0; layer < spec_.shape.layers; ++layer)
+      baseline_kernels.write_maps(spec_.shape, host_.maps.of(spec_.shape, layer), layer, out);
+  }
+
+  void get_stats(placement_stats& out) override {
+    const float_mode exact;
+    const primary_context::scope current(context_);
+    const cudaStream_t stream = begin_blocking();
+    const std::size_t layers = extent(spec_.shape.layers);
+    check(launch_judge({spec_.shape, device_}, launches_.judge, stream), "launching get_stats");
+    check(cudaMemcpyAsync(host_.score, device_.score, layers * sizeof(layer_score), cudaMemcpyDeviceToHost, stream),
+          "cudaMemcpyAsync");
+    if (out.gpu_load)
+      check(cudaMemcpyAsync(out.gpu_load, device_.gpu_load, layers * extent(spec_.shape.gpus) * sizeof(double),
+                            cudaMemcpyDeviceToHost, stream),
+            "cudaMemcpyAsync");
+    synchronize();
+    score_sum sum(out);
+    for (std::size_t layer = 0; layer < layers; ++layer) sum.add(host_.score[layer]);
+  }
+
+  const char* why_unusable_stream(void* stream) override {
+    const auto given = static_cast<cudaStream_t>(stream);
+    if (!given || given == cudaStreamLegacy || given == cudaStreamPerThread) return nullptr;
+    const primary_context::scope current(context_);
+    int device = -1;
+    check(cudaStreamGetDevice(given, &device), "cudaStreamGetDevice");
+    return device == context_.device() ? nullptr : "belongs to another CUDA device than the context's";
+  }
+
+  void plan_async(const load_view& loads, std::uint64_t seed, void* stream) override {
+    run_async(stream, [&](cudaStream_t on, std::uint32_t ticket) { enqueue_plan(loads, seed, on, ticket, true); });
+    has_work_ = true;
+  }
+
+  void get_maps_async(const maps_view& out, void* stream) override {
+    run_async(stream, [&](cudaStream_t on, std::uint32_t ticket) {
+      check(launch_get({spec_.shape, device_, resources_->report, out, ticket}, on), "launching get_maps");
+    });
+  }
+
+  bool has_work() const override { return has_work_; }
+
+  bool poll() const override {
+    const std::uint32_t expected = ticket_.load(std::memory_order_acquire);
+    const std::optional<plan_outcome> outcome = read_outcome(expected);
+    if (outcome) throw_fault(*outcome);
+    return outcome.has_value();
+  }
+
+ private:
+  struct resources {
+    owned<cudaStream_t, cudaStreamDestroy> stream;   // of blocking calls; waits for the default stream, as cudaMemcpy does
+    owned<cudaEvent_t, cudaEventDestroy> last_use;  // end of the last call that was enqueued on any stream
+    owned<void*, cudaFree> workspace;
+    owned<plan_report*, cudaFreeHost> report;
+
+    resources(const plan_spec& spec, int device) {
+      const cudaError_t loaded = load_kernels();
+      if (loaded == cudaErrorNoKernelImageForDevice || loaded == cudaErrorInvalidDeviceFunction) {
+        cudaGetLastError();
+        unavailable out{};
+        char about[200] = "?";
+        describe_device(device, about, sizeof about);
+        std::snprintf(out.why, sizeof out.why, "this build of libeplb has no code for %s", about);
+        throw out;
+      }
+      check(loaded, "loading the kernels");
+      if (!spec.workspace) {
+        const std::size_t bytes = cuda_backend.measure(spec).cuda;
+        const cudaError_t allocated = cudaMalloc(workspace.out(), bytes);
+        if (allocated == cudaErrorMemoryAllocation) {
+          cudaGetLastError();
+          throw out_of_cuda_memory{bytes, device};
+        }
+        check(allocated, "cudaMalloc");
+      }
+      check(cudaHostAlloc(reinterpret_cast<void**>(report.out()), sizeof(plan_report), cudaHostAllocMapped),
+            "cudaHostAlloc");
+      check(cudaStreamCreateWithFlags(stream.out(), cudaStreamDefault), "cudaStreamCreateWithFlags");
+      check(cudaEventCreateWithFlags(last_use.out(), cudaEventDisableTiming), "cudaEventCreateWithFlags");
+    }
+  };
+
+  /// The context's own stream, after all that was enqueued on others.
+  cudaStream_t begin_blocking() {
+    check(cudaStreamWaitEvent(resources_->stream, resources_->last_use, 0), "cudaStreamWaitEvent");
+    return resources_->stream;
+  }
+
+  void synchronize() { check(cudaStreamSynchronize(resources_->stream), "cudaStreamSynchronize"); }
+
+  /// Calls of a context run in the order in which they were made, whatever their streams. In a graph the
+  /// order is the graph's.
+  template <class Enqueue>
+  void run_async(void* where, Enqueue enqueue) {
+    const primary_context::scope current(context_);
+    const auto stream = static_cast<cudaStream_t>(where);
+    cudaStreamCaptureStatus capture = cudaStreamCaptureStatusNone;
+    check(cudaStreamIsCapturing(stream, &capture), "cudaStreamIsCapturing");
+    if (capture != cudaStreamCaptureStatusNone) return enqueue(stream, 0);
+    check(cudaStreamWaitEvent(stream, resources_->last_use, 0), "cudaStreamWaitEvent");
+    const std::uint32_t next = ticket_ + 1 == 0 ? 1 : ticket_ + 1;
+    enqueue(stream, next);
+    check(cudaEventRecord(resources_->last_use, stream), "cudaEventRecord");
+    ticket_.store(next, std::memory_order_release);
+  }
+
+  void enqueue_plan(const load_view& loads, std::uint64_t seed, cudaStream_t stream, std::uint32_t ticket,
+                    bool fails_gets) {
+    const submit_job job{spec_.shape, spec_.rules, spec_.first_problem, launches_.shares, device_, resources_->report,
+                         loads,       seed,        ticket,              fails_gets};
+    if (places_groups(spec_.shape)) {
+      check(launch_prepare_groups(job, launches_.prepare_groups, stream), "launching prepare_groups");
+      check(launch_try(job, launches_.place_groups, launches_.try_groups, stream), "launching place_groups");
+    }
+    check(launch_prepare_nodes(job, launches_.prepare_nodes, stream), "launching prepare_nodes");
+    check(launch_try(job, launches_.pack_replicas, launches_.try_replicas, stream), "launching pack_replicas");
+  }
+
+  /// Null while a call is running on the device, or has yet to begin.
+  std::optional<plan_outcome> read_outcome(std::uint32_t expected = 0) const {
+    plan_report& report = *resources_->report;
+    std::uint32_t words[plan_report::words];
+    const std::uint32_t before = shared_with_host(report.sequence).load(cuda::memory_order_acquire);
+    const std::uint32_t ticket = shared_with_host(report.ticket).load(cuda::memory_order_relaxed);
+    for (int i = 0; i < plan_report::words; ++i)
+      words[i] = shared_with_host(report.outcome[i]).load(cuda::memory_order_relaxed);
+    std::atomic_thread_fence(std::memory_order_acquire);
+    const std::uint32_t after = shared_with_host(report.sequence).load(cuda::memory_order_relaxed);
+    if (before != after || before % 2 != 0 || before == 0 || static_cast<std::int32_t>(ticket - expected) < 0)
+      return std::nullopt;
+    plan_outcome out;
+    std::memcpy(&out, words, sizeof out);
+    return out;
+  }
+
+  /// When all that was enqueued has been done. Throws what keeps gets from reading the plan.
+  plan_outcome wait_for_outcome() const {
+    const primary_context::scope current(context_);
+    check(cudaEventSynchronize(resources_->last_use), "cudaEventSynchronize");
+    const plan_outcome out = read_outcome().value_or(plan_outcome{});
+    if (out.failed) throw_fault(out);
+    return out;
+  }
+
+  static void throw_fault(const plan_outcome& outcome) {
+    const int sample = static_cast<int>(outcome.sample), layer = static_cast<int>(outcome.layer);
+    const int expert = static_cast<int>(outcome.expert);
+    const std::uint64_t value = std::uint64_t{outcome.value_high} << 32 | outcome.value_low;
+    switch (outcome.fault) {
+      case fault_kind::none:
+        return;
+      case fault_kind::load:
+        if (outcome.is_real) throw bad_load(sample, layer, expert, __builtin_bit_cast(double, value));
+        throw bad_load(sample, layer, expert, static_cast<std::int64_t>(value));
+      case fault_kind::total:
+        throw bad_total{layer};
+      case fault_kind::inverse:
+        throw narrow_inverse{outcome.width, outcome.max_replica_count};
+    }
+  }
+
+  /// Which of the plans is the current one, when the stream has got here.
+  std::size_t current_plan(cudaStream_t stream) {
+    std::uint32_t which = 0;
+    check(cudaMemcpyAsync(&which, &device_.state->current, sizeof which, cudaMemcpyDeviceToHost, stream),
+          "cudaMemcpyAsync");
+    synchronize();
+    return which;
+  }
+
+  /// Makes the plan before the current one again.
+  void take_back(const plan_state& before) {
+    check(cudaMemcpyAsync(device_.state, &before, sizeof before, cudaMemcpyHostToDevice, resources_->stream),
+          "cudaMemcpyAsync");
+    synchronize();
+    plan_report& report = *resources_->report;
+    std::memcpy(report.outcome, &before.outcome, sizeof before.outcome);
+    shared_with_host(report.sequence).store(before.sequence, cuda::memory_order_release);
+  }
+
+  const plan_spec spec_;
+  const launch_plan launches_;
+  const host_memory host_;
+  const primary_context context_;
+  std::optional<resources> resources_;
+  cuda_memory device_{};
+  std::atomic<std::uint32_t> ticket_{0};  // of the last call that was enqueued
+  std::atomic<bool> has_work_{false};
+};
+
+memory_size measure(const plan_spec& spec) {
+  arena host, device;
+  host.take<cuda_planner>(1);
+  lay_out_host(host, spec);
+  lay_out(device, spec, plan_launches(spec));
+  return {host.used(), device.used() + arena::alignment};
+}
+
+planner* make(const plan_spec& spec, void* block) {
+  arena memory(block);
+  cuda_planner* const at = memory.take<cuda_planner>(1);
+  return new (at) cuda_planner(spec, lay_out_host(memory, spec));
+}
+
+}  // namespace
+
+const backend cuda_backend{backend_id::cuda, why_unavailable, device_count, describe_device, measure, make};
+
+}  // namespace eplb

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT
+// The launches of the CUDA backend without a device: the same programs, run by groups of host threads when
+// the stub runtime gets to them, block after block.
+#include "cuda/emulated_kernels.h"
+
+#include <atomic>
+#include <cstring>
+
+#include "backend/cuda_kernels.h"
+#include "cuda/stub_runtime.h"
+#include "support/emulated_group.h"
+
+namespace eplb {
+namespace {
+
+std::atomic<int> threads{1};
+
+/// Runs body(block, memory) for each block, with as much memory as it was launched with and no more.
+template <class Body>
+void run_blocks(const launch_form& form, char* scratch, int work, Body body) {
+  struct alignas(arena::alignment) line {
+    char bytes[arena::alignment];
+  };
+  std::vector<line> shared(form.shared / sizeof(line));
+  for (int first = 0; first < form.blocks; ++first) {
+    char* const memory = form.scratch == 0 ? shared.data()->bytes
+                                           : scratch + static_cast<std::size_t>(first) * form.scratch;
+    for (int block = first; block < work; block += form.blocks) {
+      std::memset(memory, 0xCD, form.shared + form.scratch);
+      body(block, memory);
+    }
+  }
+}
+
+template <class Program>
+void run_group(Program program) {
+  emulated_group::run(threads, program);
+}
+
+}  // namespace
+
+void set_emulated_threads(int count) { threads = count; }
+
+cudaError_t load_kernels() { return cudaSuccess; }
+
+cudaError_t launch_prepare_groups(const submit_job& job, const launch_form& form, cudaStream_t stream) {
+  return stub_cuda::launch(stream, [job, form] {
+    run_blocks(form, job.memory.scratch, job.shape.layers, [&](int layer, char* memory) {
+      run_group([&](emulated_group& group) { prepare_group_problem(group, job, layer, memory); });
+    });
+  });
+}
+
+cudaError_t launch_prepare_nodes(const submit_job& job, const launch_form& form, cudaStream_t stream) {
+  return stub_cuda::launch(stream, [job, form] {
+    const int nodes = job.shape.nodes;
+    run_blocks(form, job.memory.scratch, job.shape.layers * nodes, [&](int block, char* memory) {
+      run_group(
+          [&](emulated_group& group) { prepare_node_problem(group, job, block / nodes, block % nodes, memory); });
+    });
+  });
+}
+
+cudaError_t launch_try(const submit_job& job, const packing_step& step, const launch_form& form, cudaStream_t stream) {
+  return stub_cuda::launch(stream, [job, step, form] {
+    const int blocks = (step.shares + form.warps - 1) / form.warps;
+    const char* const prepared = step.of_groups ? job.memory.group_problem : job.memory.node_problem;
+    const std::size_t own = packing_scratch(step.items, step.packs);
+    run_blocks(form, job.memory.scratch, job.shape.layers * step.problems_in_layer * blocks,
+               [&](int block, char* memory) {
+                 const int problem = block / blocks;
+                 copy_problem(0, 1, prepared + extent(problem) * step.bytes, memory, step.bytes);
+                 for (int warp = 0; warp < form.warps; ++warp) {
+                   const int share = block % blocks * form.warps + warp;
+                   if (share >= step.shares) break;
+                   run_group([&](emulated_group& group) {
+                     try_share(group, job, step, problem, share, memory, memory + step.bytes + extent(warp) * own);
+                   });
+                 }
+               });
+  });
+}
+
+cudaError_t launch_get(const get_job& job, cudaStream_t stream) {
+  return stub_cuda::launch(stream, [job] {
+    for (int layer = 0; layer < job.shape.layers; ++layer)
+      run_group([&](emulated_group& group) { get_layer(group, job, layer); });
+  });
+}
+
+cudaError_t launch_judge(const stats_job& job, const launch_form& form, cudaStream_t stream) {
+  return stub_cuda::launch(stream, [job, form] {
+    run_blocks(form, job.memory.scratch, job.shape.layers, [&](int layer, char* memory) {
+      run_group([&](emulated_group& group) { judge_layer(group, job, layer, memory); });
+    });
+  });
+}
+
+}  // namespace eplb
