@@ -115,6 +115,9 @@ void add_placing_options(CLI::App& command, Planning& planning) {
              {{"auto", EPLB_POLICY_AUTO}, {"hierarchical", EPLB_POLICY_HIERARCHICAL}, {"global", EPLB_POLICY_GLOBAL}},
              "whether groups stay on nodes; default auto: if groups divide by nodes");
   add_choice(command, "--backend", planning.options.backend, backend_choices(), "where to compute; default auto: cpu");
+  command.add_option("--device", planning.options.device, "CUDA device, as `eplb info` lists them; default the first")
+      ->type_name("N")
+      ->check(CLI::NonNegativeNumber);
 }
 
 void add_shape_options(CLI::App& command, eplb_shape& shape) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Every plan of golden_plans.json, through the C API, in every combination of types and threads.
 // Loads there are whole numbers whose sums and quotients are exact in float32, so that a different
-// number is a different decision.
+// number is a different decision. EPLB_TEST_BACKEND is where they are planned.
 #include <eplb/eplb.h>
 #include <gtest/gtest.h>
 
@@ -97,6 +97,7 @@ void check(const json& problem, const std::string& strategy, std::int32_t thread
   eplb_options options;
   ASSERT_EQ(eplb_options_init(&options, sizeof options), EPLB_SUCCESS);
   options.strategy = strategy_named(strategy);
+  options.backend = EPLB_TEST_BACKEND;
   options.num_threads = threads;
   const std::vector<Load> loads = flatten<Load>(problem.at("loads"));
   const eplb_input input = make_input(loads);
@@ -107,6 +108,10 @@ void check(const json& problem, const std::string& strategy, std::int32_t thread
 }
 
 TEST(Golden, EveryPlan) {
+  eplb_error error;
+  ASSERT_EQ(eplb_error_init(&error, sizeof error), EPLB_SUCCESS);
+  if (eplb_backend_available(EPLB_TEST_BACKEND, &error) != EPLB_SUCCESS)
+    GTEST_SKIP() << "no CUDA device: " << error.message;
   for (const json& problem : read_cases()) {
     for (const auto& [strategy, maps] : problem.at("want").items()) {
       for (const std::int32_t threads : {1, 2}) {

@@ -4,7 +4,7 @@
 //   cuda.fatbin libeplb.so sm_80 sm_120 compute_120
 //
 // succeeds if one fat binary has machine code for sm_80 and sm_120 and the PTX of compute_120, and if there is nothing
-// else in it or in any other. The format is not documented; this is what nvcc 12 and 13 write.
+// else in it or in any other. The format is not documented; this is what nvcc 13 writes.
 #include <elf.h>
 
 #include <algorithm>
@@ -31,6 +31,10 @@ bytes part(bytes whole, std::uint64_t offset, std::uint64_t size) {
     throw std::runtime_error("something reaches beyond the end of what it is in");
   }
   return whole.subspan(offset, size);
+}
+
+bytes rest(bytes whole, std::uint64_t offset) {
+  return part(whole, offset, whole.size() - std::min<std::uint64_t>(offset, whole.size()));
 }
 
 template <class T>
@@ -68,7 +72,7 @@ std::vector<section> find_fat_sections(bytes file) {
   for (std::uint64_t i = 0; i < header.e_shnum; ++i) {
     const auto here = section_header(i);
     if (here.sh_type != SHT_PROGBITS) continue;
-    const bytes from_name = part(names, here.sh_name, names.size() - std::min<std::uint64_t>(here.sh_name, names.size()));
+    const bytes from_name = rest(names, here.sh_name);
     const std::string name(from_name.begin(), std::find(from_name.begin(), from_name.end(), '\0'));
     if (name.find("fatbin") == std::string::npos) continue;
     found.push_back({name, part(file, here.sh_offset, here.sh_size)});
@@ -94,8 +98,8 @@ std::vector<entry> read_entries(bytes content) {
     const auto flags = read<std::uint64_t>(header, 40);
     const auto uncompressed_size = read<std::uint64_t>(header, 56);  // 0 if it is not compressed
     if (kind != 1 && kind != 2) throw std::runtime_error("an entry is neither PTX nor machine code");
-    const std::string architecture = (kind == 1 ? "compute_" : "sm_") + std::to_string(number) +
-                                     (flags & specific ? "a" : flags & family ? "f" : "");
+    const char* const suffix = flags & specific ? "a" : flags & family ? "f" : "";
+    const std::string architecture = (kind == 1 ? "compute_" : "sm_") + std::to_string(number) + suffix;
     const bytes payload = part(content, header.size(), size);
     if (payload.empty()) throw std::runtime_error(architecture + " is empty");
     if (kind == 2 && uncompressed_size == 0 && read_elf_header(payload).e_machine != nvidia_gpu) {
@@ -117,7 +121,7 @@ std::vector<std::vector<entry>> read_fat_binaries(bytes content) {
     const auto size = read<std::uint64_t>(content, 8);
     if (magic != 0xBA55ED50 || version != 1) throw std::runtime_error("not a fat binary of version 1");
     if (header_size < 16) throw std::runtime_error("the header of a fat binary is too short");
-    found.push_back(read_entries(part(part(content, header_size, content.size() - header_size), 0, size)));
+    found.push_back(read_entries(part(rest(content, header_size), 0, size)));
     content = content.subspan(header_size + size);
   }
   return found;

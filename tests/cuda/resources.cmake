@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Holds FILE, the table of report_resources.sh, against bounds. It has to have each kernel of SOURCE for each of
 # ARCHITECTURES.
+cmake_minimum_required(VERSION 3.22)  # for IN_LIST
 set(may_not_spill prepare_groups_kernel prepare_nodes_kernel try_kernel get_kernel)
 set(most_registers_of_try_kernel 80)  # three blocks on a multiprocessor
 set(most_registers_of_prepare_groups_kernel 128)
@@ -30,11 +31,11 @@ foreach(line ${lines})
   set(where "${kernel} for ${CMAKE_MATCH_1}")
   set(registers ${CMAKE_MATCH_3})
   set(stack ${CMAKE_MATCH_5})
-  set(stores ${CMAKE_MATCH_6})
-  set(loads ${CMAKE_MATCH_7})
+  set(spill_stores ${CMAKE_MATCH_6})
+  set(spill_loads ${CMAKE_MATCH_7})
   list(APPEND seen ${where})
   if(kernel IN_LIST may_not_spill)
-    foreach(what stack stores loads)
+    foreach(what stack spill_stores spill_loads)
       if(${what} GREATER 0)
         message(SEND_ERROR "${where}: ${${what}} bytes of ${what}, where none are allowed")
       endif()
