@@ -81,7 +81,8 @@ class primary_context {
     void* address = nullptr;
     cudaDriverEntryPointQueryResult result;
     check(cudaGetDriverEntryPointByVersion(name, &address, 12000, cudaEnableDefault, &result), name);
-    if (result != cudaDriverEntryPointSuccess) throw cuda_error{name, "it was not found", "the driver does not have it"};
+    if (result != cudaDriverEntryPointSuccess)
+      throw cuda_error{name, "it was not found", "the driver does not have it"};
     function = reinterpret_cast<Function*>(address);
   }
 
@@ -135,8 +136,8 @@ launch_plan plan_launches(const plan_spec& spec) {
     out.try_groups = form_of_shares(shape.layers, out.place_groups);
   }
   const int items = shape.slots / shape.nodes, packs = shape.gpus / shape.nodes;
-  out.pack_replicas = {false, items, packs, shape.nodes, bytes_of<node_problem_memory>(shape),
-                       items == packs ? 1 : out.shares};
+  out.pack_replicas = {
+      false, items, packs, shape.nodes, bytes_of<node_problem_memory>(shape), items == packs ? 1 : out.shares};
   out.prepare_nodes = form_of_blocks(nodes, prepare_scratch(shape));
   out.try_replicas = form_of_shares(nodes, out.pack_replicas);
   out.judge = form_of_blocks(shape.layers, score_scratch(shape));
@@ -170,8 +171,8 @@ cuda_memory lay_out(arena& memory, const plan_spec& spec, const launch_plan& lau
   if (spec.memory == memory_kind::host)
     out.load = memory.take<double>(extent(spec.max_samples) * experts);  // of the largest type
   std::size_t scratch = 0;
-  for (const launch_form& form : {launches.prepare_groups, launches.try_groups, launches.prepare_nodes,
-                                  launches.try_replicas, launches.judge})
+  for (const launch_form& form :
+       {launches.prepare_groups, launches.try_groups, launches.prepare_nodes, launches.try_replicas, launches.judge})
     scratch = std::max(scratch, extent(form.blocks) * form.scratch);
   out.scratch = memory.take<char>(scratch);
   return out;
@@ -378,7 +379,8 @@ class cuda_planner final : public planner, public stream_planner {
 
  private:
   struct resources {
-    owned<cudaStream_t, cudaStreamDestroy> stream;   // of blocking calls; waits for the default stream, as cudaMemcpy does
+    owned<cudaStream_t, cudaStreamDestroy>
+        stream;  // of blocking calls; waits for the default stream, as cudaMemcpy does
     owned<cudaEvent_t, cudaEventDestroy> last_use;  // end of the last call that was enqueued on any stream
     owned<void*, cudaFree> workspace;
     owned<plan_report*, cudaFreeHost> report;
@@ -436,8 +438,9 @@ class cuda_planner final : public planner, public stream_planner {
 
   void enqueue_plan(const load_view& loads, std::uint64_t seed, cudaStream_t stream, std::uint32_t ticket,
                     bool fails_gets) {
-    const submit_job job{spec_.shape, spec_.rules, spec_.first_problem, launches_.shares, device_, resources_->report,
-                         loads,       seed,        ticket,              fails_gets};
+    const submit_job job{
+        spec_.shape, spec_.rules, spec_.first_problem, launches_.shares, device_, resources_->report, loads,
+        seed,        ticket,      fails_gets};
     if (places_groups(spec_.shape)) {
       check(launch_prepare_groups(job, launches_.prepare_groups, stream), "launching prepare_groups");
       check(launch_try(job, launches_.place_groups, launches_.try_groups, stream), "launching place_groups");

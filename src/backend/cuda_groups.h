@@ -68,8 +68,8 @@ class block_group {
 
   __device__ std::uint64_t min(std::uint64_t value) { return reduced(value, cuda::minimum<>{}); }
   __device__ std::int32_t max(std::int32_t value) {
-    return static_cast<std::int32_t>(reduced(static_cast<std::uint64_t>(std::int64_t{value}) + bias, cuda::maximum<>{}) -
-                                     bias);
+    return static_cast<std::int32_t>(
+        reduced(static_cast<std::uint64_t>(std::int64_t{value}) + bias, cuda::maximum<>{}) - bias);
   }
   __device__ int sum(int value) {
     return static_cast<int>(reduced(static_cast<std::uint64_t>(std::int64_t{value}), cuda::std::plus<>{}));

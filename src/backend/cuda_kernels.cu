@@ -86,10 +86,12 @@ cudaError_t launch(void (*kernel)(Arguments...), const launch_form& form, cudaSt
 }  // namespace
 
 cudaError_t load_kernels() {
-  const void* const kernels[] = {
-      reinterpret_cast<const void*>(prepare_groups_kernel), reinterpret_cast<const void*>(prepare_nodes_kernel),
-      reinterpret_cast<const void*>(try_kernel),            reinterpret_cast<const void*>(try_in_scratch_kernel),
-      reinterpret_cast<const void*>(get_kernel),            reinterpret_cast<const void*>(judge_kernel)};
+  const void* const kernels[] = {reinterpret_cast<const void*>(prepare_groups_kernel),
+                                 reinterpret_cast<const void*>(prepare_nodes_kernel),
+                                 reinterpret_cast<const void*>(try_kernel),
+                                 reinterpret_cast<const void*>(try_in_scratch_kernel),
+                                 reinterpret_cast<const void*>(get_kernel),
+                                 reinterpret_cast<const void*>(judge_kernel)};
   for (const void* kernel : kernels) {
     cudaFuncAttributes attributes;
     if (const cudaError_t error = cudaFuncGetAttributes(&attributes, kernel)) return error;

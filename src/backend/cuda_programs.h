@@ -65,16 +65,16 @@ struct device_plan {
 struct cuda_memory {
   plan_state* state;
   device_plan plans[2];
-  char* group_problem;         // [layers] of group_problem_memory
-  char* node_problem;          // [layers][nodes] of node_problem_memory
-  index_t* node_expert;        // [layers][experts]; only if groups are placed
-  std::uint32_t* arrived;      // [layers][nodes] shares that have finished a problem
-  std::uint64_t* share_key;    // [layers][nodes][shares]
-  index_t* share_member;       // [layers][nodes][shares][items]
-  layer_score* score;          // [layers]
-  double* gpu_load;            // [layers][gpus]
-  void* load;                  // where loads of the host are copied to; null if they come in device memory
-  char* scratch;               // for kernels whose memory is too large to share; may be null
+  char* group_problem;       // [layers] of group_problem_memory
+  char* node_problem;        // [layers][nodes] of node_problem_memory
+  index_t* node_expert;      // [layers][experts]; only if groups are placed
+  std::uint32_t* arrived;    // [layers][nodes] shares that have finished a problem
+  std::uint64_t* share_key;  // [layers][nodes][shares]
+  index_t* share_member;     // [layers][nodes][shares][items]
+  layer_score* score;        // [layers]
+  double* gpu_load;          // [layers][gpus]
+  void* load;                // where loads of the host are copied to; null if they come in device memory
+  char* scratch;             // for kernels whose memory is too large to share; may be null
 };
 
 /// One of the two packing steps: groups onto nodes, or the replicas of each node onto its gpus.
@@ -259,8 +259,8 @@ EPLB_CORE bool read_layer(Group& group, const submit_job& job, int layer, bool k
   bool good = true;
   for (int s = 0; s < job.loads.samples; ++s) {
     const std::size_t at = (extent(s) * extent(job.shape.layers) + extent(layer)) * extent(experts);
-    const int bad = visit_loads(
-        job.loads, [&](auto* in) { return read_loads(group, in + at, experts, s == 0, sample, m.sum); });
+    const int bad =
+        visit_loads(job.loads, [&](auto* in) { return read_loads(group, in + at, experts, s == 0, sample, m.sum); });
     if (bad < experts) {
       report_fault(group, state, bad_load_key(s, layer, bad));
       good = false;
@@ -315,8 +315,8 @@ EPLB_CORE void prepare_node_problem(Group& group, const submit_job& job, int lay
   const prepare_memory temporary = prepare_memory::lay_out(memory, shape);
   if (!read_layer(group, job, layer, node == 0, temporary.load)) return;
   layer_memory m{};
-  m.node_expert = places_groups(shape) ? job.memory.node_expert + extent(layer) * extent(shape.experts)
-                                       : temporary.node_expert;
+  m.node_expert =
+      places_groups(shape) ? job.memory.node_expert + extent(layer) * extent(shape.experts) : temporary.node_expert;
   m.node_load = temporary.node_load;
   m.hottest = temporary.hottest;
   m.replica = problem.replica;

@@ -130,7 +130,7 @@ class score_sum {
 /// Judges a placement of all layers under loads [samples][layers][experts], one group for all.
 template <class Group>
 void score(Group& group, const plan_shape& shape, const layer_maps& maps, const float* load, int samples,
-                  const score_memory& memory, placement_stats& out) {
+           const score_memory& memory, placement_stats& out) {
   score_sum sum(out);
   const auto layers = extent(shape.layers), experts = extent(shape.experts);
   for (std::size_t l = 0; l < layers; ++l)

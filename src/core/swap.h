@@ -81,8 +81,9 @@ struct best_swap {
   int row = max_extent;                            // of none
 };
 
-/// Looks at swaps of item i with the later, lighter items. No partner's pack is more than `slack` lighter than the item's, so the partners worth looking at end where d becomes too
-/// large. Two items of one pack have no slack between them: they gain nothing and need no test.
+/// Looks at swaps of item i with the later, lighter items. No partner's pack is more than `slack` lighter than the
+/// item's, so the partners worth looking at end where d becomes too large. Two items of one pack have no slack between
+/// them: they gain nothing and need no test.
 template <class Group, class Gain>
 EPLB_CORE void look_at_row(Group& group, const packing& p, Gain gain, int i, float slack, best_swap& best) {
   constexpr int width = Group::vector_width;

@@ -86,7 +86,9 @@ template <swap_scope scope, int max_swaps>
 void swap(work& w) {
   refine(group, w.p, scope, max_swaps, infinity);
 }
-void write(work& w) { write_maps(group, w.shape, w.problem, 0, w.m.node_expert, w.m.replica, w.m.items, w.m.member, w.maps); }
+void write(work& w) {
+  write_maps(group, w.shape, w.problem, 0, w.m.node_expert, w.m.replica, w.m.items, w.m.member, w.maps);
+}
 template <class Out>
 void widen_maps(work& w, std::vector<Out>& to) {
   const auto experts = static_cast<std::size_t>(w.shape.experts), slots = static_cast<std::size_t>(w.shape.slots);

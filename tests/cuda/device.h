@@ -251,8 +251,7 @@ struct host_stats {
   std::vector<double> layer, gpu;
   eplb_stats stats = made(eplb_stats_init);
 
-  explicit host_stats(const plan_shape& s)
-      : layer(static_cast<std::size_t>(s.layers)), gpu(count(s.layers, s.gpus)) {
+  explicit host_stats(const plan_shape& s) : layer(static_cast<std::size_t>(s.layers)), gpu(count(s.layers, s.gpus)) {
     stats.layer_balancedness = layer.data();
     stats.layer_balancedness_count = layer.size();
     stats.gpu_load = gpu.data();
@@ -286,12 +285,20 @@ inline plan_case random_case(cases::stream& s, int size, int candidates) {
   const int samples = kind.name == "limit" || kind.name == "huge" ? 1 : 1 + s.below(3);
   plan_shape all_samples = shape;
   all_samples.layers *= samples;
-  return {shape, rule.rules, samples, s.bits(), cases::make_loads(kind, all_samples, s.bits()),
+  return {shape,
+          rule.rules,
+          samples,
+          s.bits(),
+          cases::make_loads(kind, all_samples, s.bits()),
           cases::to_string(shape) + ", " + kind.name + ", " + rule.name + ", " + std::to_string(samples) + " samples"};
 }
 
 inline plan_case case_of(const plan_shape& shape, const cases::named_rules& rule, std::uint64_t seed) {
-  return {shape, rule.rules, 1, seed, cases::make_loads(cases::load_kinds()[0], shape, seed),
+  return {shape,
+          rule.rules,
+          1,
+          seed,
+          cases::make_loads(cases::load_kinds()[0], shape, seed),
           cases::to_string(shape) + ", " + rule.name};
 }
 
@@ -327,5 +334,50 @@ host_maps<Index> plan_on_cpu(const plan_case& c, const std::vector<Load>& loads,
       << error.text();
   return out;
 }
+
+/// A context of the CUDA backend for device memory, with loads, maps and a stream of its own.
+template <class Load = float>
+struct session {
+  plan_case c;
+  context planner;
+  device_array<Load> loads;
+  device_maps<std::int32_t> out;
+  stream on;
+  last_error error;
+
+  explicit session(const plan_case& what) : session(what, cuda_options(what, EPLB_MEMORY_CUDA)) {}
+  session(const plan_case& what, const eplb_options& options)
+      : c(what), planner(make_context(shape_of(c.shape), options)), loads(loads_as<Load>(c)), out(c.shape) {}
+
+  eplb_input input() const { return input_of(loads.data(), loads.size(), c.samples, c.seed, EPLB_MEMORY_CUDA); }
+  eplb_status submit() {
+    const eplb_input from = input();
+    return eplb_submit_weights(planner.get(), &from, error);
+  }
+  eplb_status submit_async() {
+    const eplb_input from = input();
+    return eplb_submit_weights_async(planner.get(), &from, on, error);
+  }
+  eplb_status get() { return get(out.maps()); }
+  eplb_status get(const eplb_maps& maps) { return eplb_get_maps(planner.get(), &maps, error); }
+  eplb_status get_async() { return get_async(out.maps()); }
+  eplb_status get_async(const eplb_maps& maps) { return eplb_get_maps_async(planner.get(), &maps, on, error); }
+  eplb_status get_stats(host_stats& stats) { return eplb_get_stats(planner.get(), &stats.stats, error); }
+  eplb_status poll() { return eplb_poll(planner.get(), error); }
+  eplb_status wait_and_poll() {
+    on.wait();
+    return poll();
+  }
+  std::string text() const { return error.text(); }
+
+  host_maps<std::int32_t> expected() const { return plan_on_cpu<std::int32_t>(c, loads_as<Load>(c)); }
+
+  /// Whether a get that blocks gives the plan of the loads in `c`.
+  void expect_plan() {
+    out.clear();
+    ASSERT_EQ(get(), EPLB_SUCCESS) << text();
+    EXPECT_TRUE(out.read() == expected());
+  }
+};
 
 }  // namespace eplb::cuda_tests

@@ -23,8 +23,8 @@ void run_blocks(const launch_form& form, char* scratch, int work, Body body) {
   };
   std::vector<line> shared(form.shared / sizeof(line));
   for (int first = 0; first < form.blocks; ++first) {
-    char* const memory = form.scratch == 0 ? shared.data()->bytes
-                                           : scratch + static_cast<std::size_t>(first) * form.scratch;
+    char* const memory =
+        form.scratch == 0 ? shared.data()->bytes : scratch + static_cast<std::size_t>(first) * form.scratch;
     for (int block = first; block < work; block += form.blocks) {
       std::memset(memory, 0xCD, form.shared + form.scratch);
       body(block, memory);
@@ -55,8 +55,7 @@ cudaError_t launch_prepare_nodes(const submit_job& job, const launch_form& form,
   return stub_cuda::launch(stream, [job, form] {
     const int nodes = job.shape.nodes;
     run_blocks(form, job.memory.scratch, job.shape.layers * nodes, [&](int block, char* memory) {
-      run_group(
-          [&](emulated_group& group) { prepare_node_problem(group, job, block / nodes, block % nodes, memory); });
+      run_group([&](emulated_group& group) { prepare_node_problem(group, job, block / nodes, block % nodes, memory); });
     });
   });
 }

@@ -89,7 +89,7 @@ INSTANTIATE_TEST_SUITE_P(Threads, Plans, testing::ValuesIn(group_sizes),
 class Device : public DeviceTest {};
 
 TEST_F(Device, PlansRealProblemsWithManyCandidates) {
-  const plan_shape shapes[] = {{58, 256, 288, 1, 1, 32}, {3, 256, 288, 8, 4, 32},  {3, 256, 288, 1, 1, 144},
+  const plan_shape shapes[] = {{58, 256, 288, 1, 1, 32}, {3, 256, 288, 8, 4, 32},    {3, 256, 288, 1, 1, 144},
                                {2, 384, 480, 1, 1, 96},  {1, 1024, 2048, 1, 1, 512}, {1, 1024, 1024, 16, 8, 512}};
   for (const plan_shape& shape : shapes)
     for (const auto& rule : cases::all_rules(64)) {
