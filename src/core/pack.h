@@ -145,11 +145,12 @@ EPLB_CORE void pack_lpt(Group& group, const packing& p, index_t* used, std::uint
       return lightest_key(p.pack_load[pack], static_cast<std::uint32_t>(pack));
     });
     for (int item = dealt; item < p.items; ++item) {
+      const float weight = p.load[item];  // fetched by all, before it is known who needs it
       const std::uint64_t leader = lightest.leader();
       const auto pack = static_cast<int>(key_index(leader));
       if (pack % size != rank) continue;
       const int seat = used[pack];
-      const float load = add_loads(lightest_key_load(leader), p.load[item]);
+      const float load = add_loads(lightest_key_load(leader), weight);
       const std::uint64_t key = lightest_key(load, static_cast<std::uint32_t>(pack));
       p.pack_load[pack] = load;
       p.member[pack * room + seat] = static_cast<index_t>(item);
