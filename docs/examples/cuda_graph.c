@@ -85,7 +85,8 @@ int main(void) {
     int32_t first_slots[4];
     count_tokens(round, loads);
     check_cuda(cudaGraphLaunch(plan, stream), "cudaGraphLaunch");
-    /* An engine would go on here, and poll before it uses the maps. */
+    /* An engine would go on here, and come back when an event that it records behind the launch has
+     * completed. The poll then says whether the loads were good. */
     check_cuda(cudaStreamSynchronize(stream), "cudaStreamSynchronize");
     check(eplb_poll(context, &error), &error);
     check(eplb_get_stats(context, &stats, &error), &error);

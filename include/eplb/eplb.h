@@ -155,7 +155,9 @@ enum eplb_strategy {
   EPLB_STRATEGY_LPT_RESTART64_ANY   = 5, /**< 64 perturbed lpt with 20 swaps heaviest to any, the lowest peak. */
   EPLB_STRATEGY_LPT_SWAP_L2         = 6, /**< lpt, then 50 swaps between any two gpus, on the sum of squares. */
   EPLB_STRATEGY_ZIGZAG_SWAP_MINMAX  = 7, /**< Dealt to and fro, then 20 swaps heaviest to lightest. */
-  EPLB_STRATEGY_LPT_RESTART64_MINMAX = 8 /**< 64 perturbed lpt-swap-minmax, the lowest peak. */
+  EPLB_STRATEGY_LPT_RESTART64_MINMAX = 8, /**< 64 perturbed lpt-swap-minmax, the lowest peak. */
+  EPLB_STRATEGY_SEARCH = 9 /**< A tabu search from lpt on, under each sample by itself, without two replicas of an
+                                expert on one gpu. Unlike the presets it may change between minor versions. */
 };
 
 /** What counts as a locality boundary. */
@@ -217,6 +219,20 @@ enum eplb_selection {
   EPLB_SELECTION_SPREAD   = 2  /**< The one with the least difference between heaviest and lightest pack. */
 };
 
+/** What becomes of several samples of the loads. */
+enum eplb_samples {
+  EPLB_SAMPLES_PRESET = 0, /**< As the strategy has it: search keeps them apart, the others add them up. */
+  EPLB_SAMPLES_EACH   = 1, /**< Each is scaled to one total, and the plan is to be good under each. Search only. */
+  EPLB_SAMPLES_SUM    = 2  /**< They are added up, as if recorded in one piece. */
+};
+
+/** Whether two replicas of an expert may be on one gpu, where they are of little use. */
+enum eplb_duplicates {
+  EPLB_DUPLICATES_PRESET = 0, /**< As the strategy has it: search avoids them, the others do not look. */
+  EPLB_DUPLICATES_AVOID  = 1, /**< No expert twice on a gpu, wherever there are gpus enough. Search only. */
+  EPLB_DUPLICATES_ALLOW  = 2  /**< It does not matter. */
+};
+
 /** Severity of a log line. */
 enum eplb_log_level {
   EPLB_LOG_NONE    = 0, /**< Nothing is logged. */
@@ -261,6 +277,12 @@ typedef struct eplb_options {
   eplb_alloc_fn    alloc_fn;    /**< NULL: malloc. Set together with @c free_fn. */
   eplb_free_fn     free_fn;     /**< NULL: free. */
   void*            user;        /**< First argument of the four callbacks above. */
+  int32_t search_steps;    /**< Most swaps of a search in each layer, or in each node of a layer; 0: 2 for each gpu, 4 where samples are kept
+                                apart. At most 65535.
+                                A step takes about slots * slots / gpus * samples operations. */
+  int32_t samples;         /**< @ref eplb_samples. */
+  int32_t duplicates;      /**< @ref eplb_duplicates. */
+  int32_t reserved;        /**< 0. */
   void*   workspace;       /**< Memory of the CUDA device for the context to work in, the caller's until the context
                                 is destroyed; NULL: the context allocates it, with cudaMalloc. */
   size_t  workspace_bytes; /**< Bytes at @c workspace, at least what eplb_memory_needed() says. */
@@ -402,7 +424,8 @@ eplb_create(const eplb_shape* shape, const eplb_options* options, eplb_context**
             eplb_error* error);
 
 /** Frees a context, after work it has on a stream; NULL is allowed. Not while a call uses it, and not
- *  before the last launch of a graph into which it was captured has finished. */
+ *  before the last launch of a graph into which it was captured has finished, nor while a graph is being
+ *  captured. */
 EPLB_API void EPLB_CALL eplb_destroy(eplb_context* context);
 
 /** Bytes that eplb_create() would allocate, told without allocating and without a device or driver.
@@ -484,7 +507,9 @@ eplb_get_maps_async(eplb_context* context, const eplb_maps* maps, void* stream, 
 
 /** Outcome of the last submit and the gets after it: success, @ref EPLB_NOT_READY, or the error found on
  *  the device. Of what was captured into a graph, that of its last launch; @ref EPLB_NOT_READY before the first.
- *  Does not block and makes no CUDA call; may be called from any thread at any time, also during a capture. */
+ *  A launch of a graph that has not begun on the device is not known to it: after one, poll once an event that
+ *  was recorded behind it has completed. Does not block and makes no CUDA call; may be called from any thread at
+ *  any time, also during a capture. */
 EPLB_API EPLB_NODISCARD eplb_status EPLB_CALL eplb_poll(eplb_context* context, eplb_error* error);
 /** @} */
 

@@ -49,6 +49,12 @@ failure describe(const narrow_inverse& map) {
   return out;
 }
 
+failure describe(const bad_workspace& given) {
+  failure out{EPLB_ERROR_INVALID_ARGUMENT, {}};
+  std::snprintf(out.message, sizeof out.message, "workspace %s", given.why);
+  return out;
+}
+
 failure describe(const out_of_cuda_memory& wanted) {
   failure out{EPLB_ERROR_OUT_OF_MEMORY, {}};
   std::snprintf(out.message, sizeof out.message, "%zu bytes of memory of CUDA device %d could not be allocated",
@@ -86,6 +92,34 @@ plan_shape settle_shape(const eplb_shape& given, std::int32_t& policy) {
   return shape;
 }
 
+/// What auto stands for; its description says so too. A search pays where samples differ, and where gpus have so
+/// few slots that swaps with the heaviest gpu alone end early.
+std::int32_t settle_strategy(std::int32_t given, const plan_shape& shape, int max_samples) {
+  if (given != EPLB_STRATEGY_AUTO) return given;
+  const int room = shape.slots / shape.gpus;
+  return max_samples > 1 || (room > 1 && room <= 8) ? EPLB_STRATEGY_SEARCH : EPLB_STRATEGY_LPT_SWAP_ANY;
+}
+
+search_rules settle_search(const eplb_options& given, std::int32_t strategy, const plan_shape& shape) {
+  const bool one_sample = given.max_samples == 1 || given.samples == EPLB_SAMPLES_SUM;
+  const int default_steps = std::min((one_sample ? 2 : 4) * (shape.gpus / shape.nodes), max_extent);
+  check_range("search_steps", given.search_steps, 0, max_extent);
+  check_enum("samples", given.samples, EPLB_SAMPLES_SUM + 1);
+  check_enum("duplicates", given.duplicates, EPLB_DUPLICATES_ALLOW + 1);
+  if (given.reserved != 0) fail(EPLB_ERROR_INVALID_ARGUMENT, "options.reserved is %d; it must be 0", given.reserved);
+  if (strategy == EPLB_STRATEGY_SEARCH)
+    return {given.search_steps ? given.search_steps : default_steps, given.duplicates == EPLB_DUPLICATES_ALLOW,
+            given.samples == EPLB_SAMPLES_SUM};
+  const char* const name = presets[strategy].name;
+  if (given.search_steps)
+    fail(EPLB_ERROR_INVALID_ARGUMENT, "search_steps is %d, but strategy %s does not search", given.search_steps, name);
+  if (given.samples == EPLB_SAMPLES_EACH)
+    fail(EPLB_ERROR_INVALID_ARGUMENT, "samples is each, but strategy %s adds them up; search keeps them apart", name);
+  if (given.duplicates == EPLB_DUPLICATES_AVOID)
+    fail(EPLB_ERROR_INVALID_ARGUMENT, "duplicates is avoid, which strategy %s does not; search does", name);
+  return {};
+}
+
 /// The preset's five choices with the caller's own in their place.
 packing_rules settle_rules(const eplb_options& given, std::int32_t strategy) {
   check_enum("initial", given.initial, EPLB_INITIAL_ZIGZAG + 1);
@@ -108,6 +142,10 @@ packing_rules settle_rules(const eplb_options& given, std::int32_t strategy) {
   if (given.selection) rules.choice = static_cast<candidate_choice>(given.selection - 1);
 
   const char* const name = presets[strategy].name;
+  if (strategy == EPLB_STRATEGY_SEARCH &&
+      (given.initial || given.candidates || given.amplitude > 0 || given.amplitude_form || given.swap_scope ||
+       given.max_swaps || given.selection))
+    fail(EPLB_ERROR_INVALID_ARGUMENT, "a packing choice is set, but strategy %s has none", name);
   if (rules.candidates > 1 && rules.amplitude == 0)
     fail(EPLB_ERROR_INVALID_ARGUMENT, "candidates is %d, but amplitude is not set and strategy %s has none",
          rules.candidates, name);
@@ -147,6 +185,8 @@ eplb_status report_exception(eplb_error* error) {
     out = describe(what);
   } catch (const narrow_inverse& map) {
     out = describe(map);
+  } catch (const bad_workspace& given) {
+    out = describe(given);
   } catch (const out_of_cuda_memory& wanted) {
     out = describe(wanted);
   } catch (const cuda_error& error_of_cuda) {
@@ -276,10 +316,11 @@ settled_options settle(const eplb_shape* shape, const eplb_options* options) {
     fail(EPLB_ERROR_INVALID_ARGUMENT, "backend is cpu, which cannot read memory of kind cuda");
 
   settled_options out{};
-  out.strategy = given.strategy == EPLB_STRATEGY_AUTO ? auto_strategy : given.strategy;
   out.policy = given.policy;
   out.spec.shape = settle_shape(dimensions, out.policy);
+  out.strategy = settle_strategy(given.strategy, out.spec.shape, given.max_samples);
   out.spec.rules = settle_rules(given, out.strategy);
+  out.spec.search = settle_search(given, out.strategy, out.spec.shape);
   out.spec.first_problem = 1;
   out.spec.max_samples = given.max_samples;
   out.spec.memory = static_cast<memory_kind>(given.memory);

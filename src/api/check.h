@@ -96,9 +96,7 @@ struct preset {
   packing_rules rules;
 };
 extern const preset presets[];
-constexpr std::int32_t preset_count = EPLB_STRATEGY_LPT_RESTART64_MINMAX + 1;
-/// What auto stands for; its description says so too.
-constexpr std::int32_t auto_strategy = EPLB_STRATEGY_LPT_SWAP_ANY;
+constexpr std::int32_t preset_count = EPLB_STRATEGY_SEARCH + 1;
 
 /// The host memory that a context or a call lives in.
 struct host_allocator {

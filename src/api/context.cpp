@@ -254,7 +254,7 @@ eplb_status eplb_get_maps_async(eplb_context* context, const eplb_maps* maps, vo
   return guarded(error, [&] {
     const hold held(context);
     stream_planner& planner = on_stream(*context, stream);
-    if (!planner.has_work()) planned(*context);
+    if (!planner.has_work()) fail(EPLB_ERROR_INVALID_STATE, "the context has no plan yet; submit weights first");
     planner.get_maps_async(check_buffers(*context, read_struct(maps, "maps")), stream);
   });
 }
@@ -264,7 +264,7 @@ eplb_status eplb_poll(eplb_context* context, eplb_error* error) {
   const eplb_status status = guarded(error, [&] {
     check_own(context);
     const stream_planner& planner = on_streams(*context);
-    if (!planner.has_work()) fail(EPLB_ERROR_INVALID_STATE, "nothing was submitted to a stream yet");
+    if (!planner.has_work()) fail(EPLB_ERROR_INVALID_STATE, "the context has no plan yet; submit weights first");
     finished = planner.poll();
   });
   return status == EPLB_SUCCESS && !finished ? EPLB_NOT_READY : status;

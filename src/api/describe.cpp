@@ -5,7 +5,11 @@
 namespace eplb {
 
 const preset presets[preset_count] = {
-    {"auto", "what we recommend, today lpt-swap-any; may become better between minor versions", {}},
+    {"auto",
+     "what we recommend: search for several samples or 2 to 8 slots a gpu, else lpt-swap-any; may become better "
+     "between "
+     "minor versions",
+     {}},
     {"lpt",
      "heaviest first, to the lightest gpu with room (DeepSeek's EPLB)",
      {initial_packing::lpt, 1, 0, amplitude_form::constant, swap_scope::none, 0, candidate_choice::max_load}},
@@ -35,6 +39,9 @@ const preset presets[preset_count] = {
      "best of 64 perturbed lpt-swap-minmax, the one with the lowest peak",
      {initial_packing::lpt, 64, 0.2f, amplitude_form::linear, swap_scope::heaviest_lightest, 20,
       candidate_choice::max_load}},
+    {"search",
+     "a tabu search from lpt on, under each sample by itself, without two replicas of an expert on one gpu",
+     {initial_packing::lpt, 1, 0, amplitude_form::constant, swap_scope::none, 0, candidate_choice::max_load}},
 };
 
 namespace {

@@ -20,6 +20,7 @@ enum class scalar { float32, float64, int32, int64 };
 struct plan_spec {
   plan_shape shape;
   packing_rules rules;
+  search_rules search;  // with steps: instead of the rules
   /// Number, for the random draws, of the packing problem of the first node.
   std::uint32_t first_problem;
   int threads;
@@ -78,7 +79,7 @@ struct bad_load {
   char value[32];
 
   bad_load(int s, int l, int e, double x) : sample(s), layer(l), expert(e) {
-    std::snprintf(value, sizeof value, "%.9g", x);
+    std::snprintf(value, sizeof value, "%.9g", x == x ? x : __builtin_nan(""));  // a NaN's sign differs between machines
   }
   bad_load(int s, int l, int e, std::int64_t x) : sample(s), layer(l), expert(e) {
     std::snprintf(value, sizeof value, "%lld", static_cast<long long>(x));
@@ -99,6 +100,10 @@ struct cancelled {};
 /// What was asked for is not in this build, or not on this machine.
 struct unavailable {
   char why[256];
+};
+/// plan_spec::workspace, and what is wrong with it.
+struct bad_workspace {
+  const char* why;
 };
 struct out_of_cuda_memory {
   std::size_t bytes;
@@ -134,7 +139,7 @@ class stream_planner {
   virtual const char* why_unusable_stream(void* stream) = 0;
   virtual void plan_async(const load_view& loads, std::uint64_t seed, void* stream) = 0;
   virtual void get_maps_async(const maps_view& out, void* stream) = 0;
-  /// Whether a plan was made, or enqueued to be made.
+  /// Whether a plan was made, or enqueued to be made. Asks no device.
   virtual bool has_work() const = 0;
   /// False: work is not finished. Throws what went wrong on the device.
   virtual bool poll() const = 0;

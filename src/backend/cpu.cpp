@@ -28,6 +28,7 @@ struct stored_plan {
 struct worker_memory {
   float* sum;  // [experts] of a layer over the samples
   layer_memory layer;
+  node_search search;        // if it searches
   index_t* best_member;     // [slots] } of its share of the candidates
   std::uint64_t* best_key;  // [1]     }
 };
@@ -56,6 +57,10 @@ cpu_memory lay_out(arena& memory, const plan_spec& spec) {
     worker_memory worker;
     worker.sum = memory.take<float>(extent(shape.experts));
     worker.layer = layer_memory::lay_out<serial_group>(memory, shape);
+    worker.search = {};
+    if (spec.search.steps > 0)
+      worker.search =
+          node_search::lay_out<serial_group>(memory, shape, spec.search.sum_samples ? 1 : spec.max_samples);
     worker.best_member = memory.take<index_t>(extent(std::max(shape.slots, shape.groups)));
     worker.best_key = memory.take<std::uint64_t>(1);
     if (out.workers) new (&out.workers[t]) worker_memory(worker);
@@ -97,13 +102,20 @@ class cpu_planner final : public planner {
     std::atomic<bool> bad{false};
     bool stopped = false;
     const auto plan_layer = [&](int worker, int layer, search_hook* hook) {
-      const float* const load = read_layer(loads, layer, next, memory_.workers[worker]);
-      if (!load)
+      const worker_memory& own = memory_.workers[worker];
+      const float* const load = read_layer(loads, layer, next, own);
+      if (!load) {
         bad = true;
-      else
-        kernels_.plan_layer({spec_.shape, spec_.rules, seed, layer, spec_.first_problem, load,
-                             memory_.workers[worker].layer, next.maps.of(spec_.shape, layer)},
-                            hook);
+        return;
+      }
+      const std::size_t stride = extent(spec_.shape.layers) * extent(spec_.shape.experts);
+      const layer_samples samples =
+          spec_.search.sum_samples
+              ? layer_samples{load, 0, 1}
+              : layer_samples{next.load + extent(layer) * extent(spec_.shape.experts), stride, loads.samples};
+      kernels_.plan_layer({spec_.shape, spec_.rules, seed, layer, spec_.first_problem, load, own.layer,
+                           next.maps.of(spec_.shape, layer), spec_.search, samples, own.search},
+                          hook);
     };
     const auto stop_after = [&](int done) {
       const float_mode whatever_the_callback_does;

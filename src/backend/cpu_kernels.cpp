@@ -24,6 +24,8 @@ std::uint64_t try_share(const packing_problem& problem, const packing_rules& rul
 
 void plan_layer(const layer_job& job, search_hook* hook) {
   const layer_memory memory = job.memory;
+  if (job.search.steps > 0)
+    return search_layer(group, job.shape, job.search, job.load, job.samples, memory, job.searcher, job.out);
   balance_layer(group, job.shape, job.seed, static_cast<std::uint32_t>(job.layer), job.first_problem, job.load, memory,
                 job.out, [&](const packing_problem& problem) {
                   if (hook)

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "backend/backend.h"
-#include "core/balance.h"
+#include "core/search.h"
 #include "core/serial_group.h"
 
 namespace eplb {
@@ -18,6 +18,9 @@ struct layer_job {
   const float* load;
   const layer_memory& memory;
   layer_maps out;
+  const search_rules& search;
+  layer_samples samples;      // } of a search
+  const node_search& searcher;  // }
 };
 
 /// Searches the candidates of a problem instead of the thread that found it.

@@ -30,9 +30,10 @@ class owned {
   owned(const owned&) = delete;
   owned& operator=(const owned&) = delete;
   ~owned() {
-    if (value_) destroy(value_);
+    if (value_ && destroy(value_) != cudaSuccess) cudaGetLastError();
   }
   T* out() { return &value_; }
+  void abandon() { value_ = {}; }
   operator T() const { return value_; }
 
  private:
@@ -60,19 +61,23 @@ class primary_context {
   /// While it lives, the device is the calling thread's current one.
   class scope {
    public:
-    explicit scope(const primary_context& context) : context_(context) {
-      if (context.push_(context.context_) != CUDA_SUCCESS)
-        throw cuda_error{"cuCtxPushCurrent", "it failed", "the device's context is gone"};
+    explicit scope(const primary_context& context) : scope(context, std::nothrow) {
+      if (!is_current_) throw cuda_error{"cuCtxPushCurrent", "it failed", "the device's context is gone"};
     }
+    /// If it is_current(): after a reset of the device, or when the process ends, it may not be.
+    scope(const primary_context& context, std::nothrow_t)
+        : context_(context), is_current_(context.push_(context.context_) == CUDA_SUCCESS) {}
     ~scope() {
       CUcontext popped;
-      context_.pop_(&popped);
+      if (is_current_) context_.pop_(&popped);
     }
     scope(const scope&) = delete;
     scope& operator=(const scope&) = delete;
+    bool is_current() const { return is_current_; }
 
    private:
     const primary_context& context_;
+    const bool is_current_;
   };
 
  private:
@@ -121,13 +126,14 @@ launch_form form_of_shares(int problems, const packing_step& step) {
 struct launch_plan {
   int shares;
   packing_step place_groups, pack_replicas;
-  launch_form prepare_groups, try_groups, prepare_nodes, try_replicas, judge;
+  launch_form prepare_groups, try_groups, prepare_nodes, try_replicas, search, judge;
 };
 
 launch_plan plan_launches(const plan_spec& spec) {
   constexpr int most_at_once = 8192;  // warps that large devices run at the same time, about
   const plan_shape& shape = spec.shape;
-  const int nodes = shape.layers * shape.nodes;
+  // More than an int of them would not fit into any device; here they only have to be measured.
+  const auto nodes = static_cast<int>(std::min<std::int64_t>(std::int64_t{shape.layers} * shape.nodes, 1 << 30));
   launch_plan out{};
   out.shares = std::min(spec.rules.candidates, std::max(1, most_at_once / nodes));
   if (places_groups(shape)) {
@@ -140,6 +146,7 @@ launch_plan plan_launches(const plan_spec& spec) {
       false, items, packs, shape.nodes, bytes_of<node_problem_memory>(shape), items == packs ? 1 : out.shares};
   out.prepare_nodes = form_of_blocks(nodes, prepare_scratch(shape));
   out.try_replicas = form_of_shares(nodes, out.pack_replicas);
+  if (spec.search.steps > 0) out.search = form_of_blocks(nodes, search_scratch(shape, spec.max_samples));
   out.judge = form_of_blocks(shape.layers, score_scratch(shape));
   return out;
 }
@@ -172,7 +179,7 @@ cuda_memory lay_out(arena& memory, const plan_spec& spec, const launch_plan& lau
     out.load = memory.take<double>(extent(spec.max_samples) * experts);  // of the largest type
   std::size_t scratch = 0;
   for (const launch_form& form :
-       {launches.prepare_groups, launches.try_groups, launches.prepare_nodes, launches.try_replicas, launches.judge})
+       {launches.prepare_groups, launches.try_groups, launches.prepare_nodes, launches.try_replicas, launches.search, launches.judge})
     scratch = std::max(scratch, extent(form.blocks) * form.scratch);
   out.scratch = memory.take<char>(scratch);
   return out;
@@ -195,11 +202,11 @@ host_memory lay_out_host(arena& memory, const plan_spec& spec) {
   return out;
 }
 
-/// Null if this process can use a device.
-const char* why_unavailable() {
-  int count = 0;
+/// Null if this process can use a device; counts them.
+const char* count_devices(int& count) {
   const cudaError_t error = cudaGetDeviceCount(&count);
   if (error == cudaSuccess && count > 0) return nullptr;
+  count = 0;
   cudaGetLastError();
   switch (error) {
     case cudaSuccess:
@@ -212,9 +219,14 @@ const char* why_unavailable() {
   }
 }
 
+const char* why_unavailable() {
+  int count = 0;
+  return count_devices(count);
+}
+
 int device_count() {
   int count = 0;
-  if (why_unavailable() || cudaGetDeviceCount(&count) != cudaSuccess) return 0;
+  count_devices(count);
   return count;
 }
 
@@ -231,15 +243,15 @@ void describe_device(int device, char* text, std::size_t size) {
 /// The device to plan on.
 int choose_device(int wanted) {
   unavailable out{};
-  if (const char* why = why_unavailable()) {
+  int count = 0;
+  if (const char* why = count_devices(count)) {
     std::snprintf(out.why, sizeof out.why, "%s", why);
     throw out;
   }
   int device = wanted;
   if (wanted < 0) check(cudaGetDevice(&device), "cudaGetDevice");
-  if (device >= device_count()) {
-    std::snprintf(out.why, sizeof out.why, "options.device is %d, but the number of CUDA devices is %d", device,
-                  device_count());
+  if (device >= count) {
+    std::snprintf(out.why, sizeof out.why, "options.device is %d, but the number of CUDA devices is %d", device, count);
     throw out;
   }
   return device;
@@ -250,65 +262,66 @@ class cuda_planner final : public planner, public stream_planner {
   cuda_planner(const plan_spec& spec, const host_memory& memory)
       : spec_(spec), launches_(plan_launches(spec)), host_(memory), context_(choose_device(spec.device)) {
     const primary_context::scope current(context_);
-    resources_.emplace(spec, context_.device());
-    arena pieces(arena::align(spec.workspace ? spec.workspace : static_cast<void*>(resources_->workspace)));
-    device_ = lay_out(pieces, spec, launches_);
-    check(cudaMemsetAsync(device_.state, 0, pieces.used(), resources_->stream), "cudaMemsetAsync");
-    std::memset(static_cast<void*>(resources_->report), 0, sizeof(plan_report));
-    synchronize();
+    if (const char* why = spec.workspace ? why_unreachable(spec.workspace, cudaMemoryTypeDevice) : nullptr)
+      throw bad_workspace{why};
+    try {
+      resources_.emplace(spec, context_.device());
+      arena pieces(arena::align(spec.workspace ? spec.workspace : static_cast<void*>(resources_->workspace)));
+      device_ = lay_out(pieces, spec, launches_);
+      check(cudaMemsetAsync(device_.state, 0, pieces.used(), resources_->stream), "cudaMemsetAsync");
+      std::memset(static_cast<void*>(resources_->report), 0, sizeof(plan_report));
+      synchronize();
+    } catch (...) {
+      resources_.reset();  // while the device is current
+      throw;
+    }
   }
 
   ~cuda_planner() override {
-    const primary_context::scope current(context_);
-    cudaEventSynchronize(resources_->last_use);
+    const primary_context::scope current(context_, std::nothrow);
+    if (current.is_current())
+      wait_for_all();
+    else
+      resources_->abandon();
     resources_.reset();
-    cudaGetLastError();
   }
 
   const char* why_unusable(const void* pointer) const override {
     if (spec_.memory == memory_kind::host) return nullptr;
     const primary_context::scope current(context_);
-    cudaPointerAttributes about{};
-    check(cudaPointerGetAttributes(&about, pointer), "cudaPointerGetAttributes");
-    if (about.type == cudaMemoryTypeUnregistered || !about.devicePointer)
-      return "is host memory, which the CUDA device cannot reach";
-    if (about.type == cudaMemoryTypeDevice && about.device != context_.device())
-      return "is memory of another CUDA device than the context's";
-    return nullptr;
+    return why_unreachable(pointer, cudaMemoryTypeHost);
   }
 
   stream_planner* on_streams() override { return spec_.memory == memory_kind::cuda ? this : nullptr; }
 
   void plan(const load_view& loads, std::uint64_t seed, progress_sink* progress) override {
-    const primary_context::scope current(context_);
     const int layers = spec_.shape.layers;
     if (progress && progress->stop_after(0, layers)) throw cancelled{};
-    const cudaStream_t stream = begin_blocking();
-    load_view on_device = loads;
-    if (spec_.memory == memory_kind::host) {
-      const std::size_t count = extent(loads.samples) * extent(layers) * extent(spec_.shape.experts);
-      const std::size_t bytes = count * visit_loads(loads, [](auto* in) { return sizeof *in; });
-      check(cudaMemcpyAsync(device_.load, loads.data, bytes, cudaMemcpyHostToDevice, stream), "cudaMemcpyAsync");
-      on_device.data = device_.load;
+    const plan_state before = progress ? read_state() : plan_state{};
+    submit_and_wait(loads, seed);
+    const plan_state after = read_state();
+    throw_fault(after.outcome);
+    // Told last of all, and not with our device current: whatever the callback does, the plan before is still there.
+    bool stop = false;
+    try {
+      stop = progress && progress->stop_after(layers, layers);
+    } catch (...) {
+      take_back(before, after);
+      throw;
     }
-    plan_state before;
-    if (progress)
-      check(cudaMemcpyAsync(&before, device_.state, sizeof before, cudaMemcpyDeviceToHost, stream), "cudaMemcpyAsync");
-    enqueue_plan(on_device, seed, stream, 0, false);
-    synchronize();
-    const plan_outcome outcome = *read_outcome();
-    throw_fault(outcome);
-    if (progress && progress->stop_after(layers, layers)) {
-      take_back(before);
+    if (stop) {
+      take_back(before, after);
       throw cancelled{};
     }
+    has_work_ = true;
   }
 
-  bool has_plan() const override { return wait_for_outcome().has_plan != 0; }
+  bool has_plan() const override { return readable_state().outcome.has_plan != 0; }
 
-  int max_replica_count() const override { return static_cast<int>(wait_for_outcome().max_replica_count); }
+  int max_replica_count() const override { return static_cast<int>(readable_state().outcome.max_replica_count); }
 
   void get_maps(const maps_view& out) override {
+    const std::uint32_t which = read_state().current;
     const primary_context::scope current(context_);
     const cudaStream_t stream = begin_blocking();
     if (spec_.memory == memory_kind::cuda) {
@@ -316,7 +329,7 @@ class cuda_planner final : public planner, public stream_planner {
       synchronize();
       return;
     }
-    const layer_maps& from = device_.plans[current_plan(stream)].maps;
+    const layer_maps& from = device_.plans[which].maps;
     const std::size_t layers = extent(spec_.shape.layers);
     const auto fetch = [&](const index_t* source, index_t* target, int extent_of_layer) {
       check(cudaMemcpyAsync(target, source, layers * extent(extent_of_layer) * sizeof(index_t), cudaMemcpyDeviceToHost,
@@ -353,7 +366,12 @@ class cuda_planner final : public planner, public stream_planner {
     if (!given || given == cudaStreamLegacy || given == cudaStreamPerThread) return nullptr;
     const primary_context::scope current(context_);
     int device = -1;
-    check(cudaStreamGetDevice(given, &device), "cudaStreamGetDevice");
+    const cudaError_t known = cudaStreamGetDevice(given, &device);
+    if (known == cudaErrorCallRequiresNewerDriver) {  // then a launch on a wrong stream fails by itself
+      cudaGetLastError();
+      return nullptr;
+    }
+    check(known, "cudaStreamGetDevice");
     return device == context_.device() ? nullptr : "belongs to another CUDA device than the context's";
   }
 
@@ -385,6 +403,14 @@ class cuda_planner final : public planner, public stream_planner {
     owned<void*, cudaFree> workspace;
     owned<plan_report*, cudaFreeHost> report;
 
+    /// Where the runtime is gone, there is nothing to be freed.
+    void abandon() {
+      stream.abandon();
+      last_use.abandon();
+      workspace.abandon();
+      report.abandon();
+    }
+
     resources(const plan_spec& spec, int device) {
       const cudaError_t loaded = load_kernels();
       if (loaded == cudaErrorNoKernelImageForDevice || loaded == cudaErrorInvalidDeviceFunction) {
@@ -412,13 +438,26 @@ class cuda_planner final : public planner, public stream_planner {
     }
   };
 
+  /// Null if the device can read and write there, or what is wrong with it. The last kind of memory that counts
+  /// as reachable depends on the use.
+  const char* why_unreachable(const void* pointer, cudaMemoryType pinned) const {
+    cudaPointerAttributes about{};
+    check(cudaPointerGetAttributes(&about, pointer), "cudaPointerGetAttributes");
+    if (about.type == cudaMemoryTypeUnregistered || !about.devicePointer ||
+        (about.type == cudaMemoryTypeHost && about.type != pinned))
+      return "is host memory, which the CUDA device cannot reach";
+    if (about.type == cudaMemoryTypeDevice && about.device != context_.device())
+      return "is memory of another CUDA device than the context's";
+    return nullptr;
+  }
+
   /// The context's own stream, after all that was enqueued on others.
-  cudaStream_t begin_blocking() {
+  cudaStream_t begin_blocking() const {
     check(cudaStreamWaitEvent(resources_->stream, resources_->last_use, 0), "cudaStreamWaitEvent");
     return resources_->stream;
   }
 
-  void synchronize() { check(cudaStreamSynchronize(resources_->stream), "cudaStreamSynchronize"); }
+  void synchronize() const { check(cudaStreamSynchronize(resources_->stream), "cudaStreamSynchronize"); }
 
   /// Calls of a context run in the order in which they were made, whatever their streams. In a graph the
   /// order is the graph's.
@@ -430,27 +469,77 @@ class cuda_planner final : public planner, public stream_planner {
     check(cudaStreamIsCapturing(stream, &capture), "cudaStreamIsCapturing");
     if (capture != cudaStreamCaptureStatusNone) return enqueue(stream, 0);
     check(cudaStreamWaitEvent(stream, resources_->last_use, 0), "cudaStreamWaitEvent");
-    const std::uint32_t next = ticket_ + 1 == 0 ? 1 : ticket_ + 1;
-    enqueue(stream, next);
-    check(cudaEventRecord(resources_->last_use, stream), "cudaEventRecord");
-    ticket_.store(next, std::memory_order_release);
+    next_ticket_ = next_ticket_ + 1 == 0 ? 1 : next_ticket_ + 1;
+    try {
+      enqueue(stream, next_ticket_);
+      check(cudaEventRecord(resources_->last_use, stream), "cudaEventRecord");
+    } catch (...) {
+      mend(stream);
+      throw;
+    }
+    ticket_.store(next_ticket_, std::memory_order_release);
+  }
+
+  static bool worked(cudaError_t error) {
+    if (error != cudaSuccess) cudaGetLastError();
+    return error == cudaSuccess;
+  }
+
+  /// Of all calls, whatever becomes of the waiting.
+  void wait_for_all() {
+    worked(cudaEventSynchronize(resources_->last_use));
+    worked(cudaStreamSynchronize(resources_->stream));
+  }
+
+  /// After a call that was enqueued in part: waits for that part, and takes away what it has left for the next.
+  void mend(cudaStream_t stream) {
+    plan_state state;
+    if (!worked(cudaStreamSynchronize(stream)) ||
+        !worked(cudaMemcpyAsync(&state, device_.state, sizeof state, cudaMemcpyDeviceToHost, resources_->stream)) ||
+        !worked(cudaStreamSynchronize(resources_->stream)))
+      return;
+    state.fault_inverted = 0;
+    state.most_replicas = state.arrived = 0;
+    if (worked(cudaMemcpyAsync(device_.state, &state, sizeof state, cudaMemcpyHostToDevice, resources_->stream)))
+      worked(cudaStreamSynchronize(resources_->stream));
+    plan_report& report = *resources_->report;
+    shared_with_host(report.sequence).store(state.sequence, cuda::memory_order_release);
+  }
+
+  /// Plans on the context's own stream.
+  void submit_and_wait(const load_view& loads, std::uint64_t seed) {
+    const primary_context::scope current(context_);
+    const cudaStream_t stream = begin_blocking();
+    load_view on_device = loads;
+    if (spec_.memory == memory_kind::host) {
+      const std::size_t count = extent(loads.samples) * extent(spec_.shape.layers) * extent(spec_.shape.experts);
+      const std::size_t bytes = count * visit_loads(loads, [](auto* in) { return sizeof *in; });
+      check(cudaMemcpyAsync(device_.load, loads.data, bytes, cudaMemcpyHostToDevice, stream), "cudaMemcpyAsync");
+      on_device.data = device_.load;
+    }
+    try {
+      enqueue_plan(on_device, seed, stream, 0, false);
+      synchronize();
+    } catch (...) {
+      mend(stream);
+      throw;
+    }
   }
 
   void enqueue_plan(const load_view& loads, std::uint64_t seed, cudaStream_t stream, std::uint32_t ticket,
                     bool fails_gets) {
-    const submit_job job{
-        spec_.shape, spec_.rules, spec_.first_problem, launches_.shares, device_, resources_->report, loads,
-        seed,        ticket,      fails_gets};
+    const submit_job job{spec_.shape, spec_.rules, spec_.search, spec_.first_problem, device_, resources_->report, loads, seed, ticket, fails_gets};
     if (places_groups(spec_.shape)) {
       check(launch_prepare_groups(job, launches_.prepare_groups, stream), "launching prepare_groups");
       check(launch_try(job, launches_.place_groups, launches_.try_groups, stream), "launching place_groups");
     }
+    if (spec_.search.steps > 0) return check(launch_search(job, launches_.search, stream), "launching search");
     check(launch_prepare_nodes(job, launches_.prepare_nodes, stream), "launching prepare_nodes");
     check(launch_try(job, launches_.pack_replicas, launches_.try_replicas, stream), "launching pack_replicas");
   }
 
   /// Null while a call is running on the device, or has yet to begin.
-  std::optional<plan_outcome> read_outcome(std::uint32_t expected = 0) const {
+  std::optional<plan_outcome> read_outcome(std::uint32_t expected) const {
     plan_report& report = *resources_->report;
     std::uint32_t words[plan_report::words];
     const std::uint32_t before = shared_with_host(report.sequence).load(cuda::memory_order_acquire);
@@ -466,12 +555,20 @@ class cuda_planner final : public planner, public stream_planner {
     return out;
   }
 
-  /// When all that was enqueued has been done. Throws what keeps gets from reading the plan.
-  plan_outcome wait_for_outcome() const {
+  /// When all that was enqueued has been done, on the default stream too.
+  plan_state read_state() const {
     const primary_context::scope current(context_);
-    check(cudaEventSynchronize(resources_->last_use), "cudaEventSynchronize");
-    const plan_outcome out = read_outcome().value_or(plan_outcome{});
-    if (out.failed) throw_fault(out);
+    plan_state out;
+    check(cudaMemcpyAsync(&out, device_.state, sizeof out, cudaMemcpyDeviceToHost, begin_blocking()),
+          "cudaMemcpyAsync");
+    synchronize();
+    return out;
+  }
+
+  /// Throws what keeps gets from reading the plan.
+  plan_state readable_state() const {
+    const plan_state out = read_state();
+    if (out.outcome.failed) throw_fault(out.outcome);
     return out;
   }
 
@@ -492,23 +589,16 @@ class cuda_planner final : public planner, public stream_planner {
     }
   }
 
-  /// Which of the plans is the current one, when the stream has got here.
-  std::size_t current_plan(cudaStream_t stream) {
-    std::uint32_t which = 0;
-    check(cudaMemcpyAsync(&which, &device_.state->current, sizeof which, cudaMemcpyDeviceToHost, stream),
-          "cudaMemcpyAsync");
-    synchronize();
-    return which;
-  }
-
   /// Makes the plan before the current one again.
-  void take_back(const plan_state& before) {
-    check(cudaMemcpyAsync(device_.state, &before, sizeof before, cudaMemcpyHostToDevice, resources_->stream),
+  void take_back(const plan_state& before, const plan_state& after) {
+    const primary_context::scope current(context_);
+    plan_state state = before;
+    state.sequence = after.sequence;
+    state.ticket = after.ticket;
+    publish(*resources_->report, state, 0);
+    check(cudaMemcpyAsync(device_.state, &state, sizeof state, cudaMemcpyHostToDevice, begin_blocking()),
           "cudaMemcpyAsync");
     synchronize();
-    plan_report& report = *resources_->report;
-    std::memcpy(report.outcome, &before.outcome, sizeof before.outcome);
-    shared_with_host(report.sequence).store(before.sequence, cuda::memory_order_release);
   }
 
   const plan_spec spec_;
@@ -517,6 +607,7 @@ class cuda_planner final : public planner, public stream_planner {
   const primary_context context_;
   std::optional<resources> resources_;
   cuda_memory device_{};
+  std::uint32_t next_ticket_ = 0;
   std::atomic<std::uint32_t> ticket_{0};  // of the last call that was enqueued
   std::atomic<bool> has_work_{false};
 };

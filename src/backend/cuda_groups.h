@@ -41,7 +41,9 @@ class warp_group {
   __device__ void sort(std::uint64_t* keys, std::uint64_t* spare, int n) { merge_sort(*this, keys, spare, n); }
   template <class F>
   __device__ void narrow(F f) {
+    __syncwarp();
     f(*this);
+    __syncwarp();
   }
 };
 

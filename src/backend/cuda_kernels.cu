@@ -34,8 +34,7 @@ __global__ void __launch_bounds__(block_threads, 1) prepare_nodes_kernel(submit_
 }
 
 /// Block b tries the shares [b % n * warps, ...) of problem b / n, where n blocks do for a problem.
-template <bool shares_memory>
-__device__ void try_blocks(const submit_job& job, const packing_step& step, std::size_t scratch, char* memory) {
+__device__ void try_blocks(const submit_job& job, const packing_step& step, char* memory) {
   const int threads = static_cast<int>(blockDim.x), warps = threads / 32, warp = static_cast<int>(threadIdx.x) / 32;
   const int blocks = (step.shares + warps - 1) / warps;
   const int work = job.shape.layers * step.problems_in_layer * blocks;
@@ -47,17 +46,27 @@ __device__ void try_blocks(const submit_job& job, const packing_step& step, std:
     copy_problem(threadIdx.x, threads, prepared + extent(problem) * step.bytes, memory, step.bytes);
     __syncthreads();
     if (share < step.shares) try_share(group, job, step, problem, share, memory, own);
-    if (!shares_memory) __syncthreads();
+    __syncthreads();
   }
 }
 
 __global__ void __launch_bounds__(most_warps * 32, 3) try_kernel(submit_job job, packing_step step) {
   extern __shared__ __align__(arena::alignment) char shared[];
-  try_blocks<true>(job, step, 0, shared);
+  try_blocks(job, step, shared);
 }
 
 __global__ void __launch_bounds__(32, 1) try_in_scratch_kernel(submit_job job, packing_step step, std::size_t scratch) {
-  try_blocks<false>(job, step, scratch, job.memory.scratch + blockIdx.x * scratch);
+  try_blocks(job, step, job.memory.scratch + blockIdx.x * scratch);
+}
+
+__global__ void __launch_bounds__(block_threads, 1) search_kernel(submit_job job, std::size_t scratch) {
+  __shared__ block::memory memory;
+  block group(memory);
+  const int nodes = job.shape.nodes;
+  for (int problem = blockIdx.x; problem < job.shape.layers * nodes; problem += gridDim.x) {
+    search_node_problem(group, job, problem / nodes, problem % nodes, block_memory(job.memory.scratch, scratch));
+    group.sync();
+  }
 }
 
 __global__ void __launch_bounds__(block_threads, 1) get_kernel(get_job job) {
@@ -86,12 +95,11 @@ cudaError_t launch(void (*kernel)(Arguments...), const launch_form& form, cudaSt
 }  // namespace
 
 cudaError_t load_kernels() {
-  const void* const kernels[] = {reinterpret_cast<const void*>(prepare_groups_kernel),
-                                 reinterpret_cast<const void*>(prepare_nodes_kernel),
-                                 reinterpret_cast<const void*>(try_kernel),
-                                 reinterpret_cast<const void*>(try_in_scratch_kernel),
-                                 reinterpret_cast<const void*>(get_kernel),
-                                 reinterpret_cast<const void*>(judge_kernel)};
+  const void* const kernels[] = {
+      reinterpret_cast<const void*>(prepare_groups_kernel), reinterpret_cast<const void*>(prepare_nodes_kernel),
+      reinterpret_cast<const void*>(try_kernel),            reinterpret_cast<const void*>(try_in_scratch_kernel),
+      reinterpret_cast<const void*>(search_kernel),         reinterpret_cast<const void*>(get_kernel),
+      reinterpret_cast<const void*>(judge_kernel)};
   for (const void* kernel : kernels) {
     cudaFuncAttributes attributes;
     if (const cudaError_t error = cudaFuncGetAttributes(&attributes, kernel)) return error;
@@ -113,6 +121,10 @@ cudaError_t launch_prepare_nodes(const submit_job& job, const launch_form& form,
 cudaError_t launch_try(const submit_job& job, const packing_step& step, const launch_form& form, cudaStream_t stream) {
   return form.scratch == 0 ? launch(try_kernel, form, stream, job, step)
                            : launch(try_in_scratch_kernel, form, stream, job, step, form.scratch);
+}
+
+cudaError_t launch_search(const submit_job& job, const launch_form& form, cudaStream_t stream) {
+  return launch(search_kernel, form, stream, job, form.scratch);
 }
 
 cudaError_t launch_get(const get_job& job, cudaStream_t stream) {

@@ -3,10 +3,10 @@
 //
 // A submit is two launches: prepare_node() sorts the replicas of each node, try_share() searches the
 // candidates, many groups of threads to a problem; the last of them to finish a problem writes its maps, and
-// the last of all makes the plan the current one. Where groups of experts have to be placed on nodes first,
-// two more go before them, prepare_group_problem() and the same try_share(). get_maps is one launch more,
-// get_stats too. Launches find each other through memory of the device only, so that a graph of them can be
-// replayed without the host.
+// the last of all makes the plan the current one. A search is one launch, search_node_problem(), a group to a node.
+// Where groups of experts have to be placed on nodes first, two go before, prepare_group_problem() and try_share().
+// get_maps is one launch more, get_stats too. Launches find each other through memory of the device only, so that a
+// graph of them can be replayed without the host.
 #pragma once
 
 #include <cuda/atomic>
@@ -18,6 +18,7 @@
 #include "core/loads.h"
 #include "core/maps.h"
 #include "core/score.h"
+#include "core/search.h"
 
 namespace eplb {
 
@@ -89,8 +90,8 @@ struct packing_step {
 struct submit_job {
   plan_shape shape;
   packing_rules rules;
+  search_rules search;
   std::uint32_t first_problem;
-  int shares;  // of each problem that has candidates to choose from
   cuda_memory memory;
   plan_report* report;
   load_view loads;
@@ -234,7 +235,7 @@ EPLB_CORE inline void publish(plan_report& report, plan_state& state, std::uint3
     shared_with_host(report.outcome[i]).store(words[i], cuda::memory_order_relaxed);
   if (ticket != 0) state.ticket = ticket;
   shared_with_host(report.ticket).store(state.ticket, cuda::memory_order_relaxed);
-  state.sequence += 2;
+  state.sequence = state.sequence + 2 == 0 ? 2 : state.sequence + 2;  // 0: there was no call yet
   shared_with_host(report.sequence).store(state.sequence, cuda::memory_order_release);
 }
 
@@ -248,10 +249,11 @@ EPLB_CORE void report_fault(Group& group, plan_state& state, std::uint64_t key) 
   if (group.thread_rank() == 0) shared_by_device(state.fault_inverted).fetch_max(~key, cuda::memory_order_relaxed);
 }
 
-/// Reads a layer and adds up its samples. With `keep` the samples stay with the plan. False if they cannot
-/// be planned with, which has then been reported.
+/// Reads a layer and adds up its samples, which also go to `samples` [samples][experts] unless that is null. With
+/// `keep` they stay with the plan. False if they cannot be planned with, which has then been reported.
 template <class Group>
-EPLB_CORE bool read_layer(Group& group, const submit_job& job, int layer, bool keep, const load_memory& m) {
+EPLB_CORE bool read_layer(Group& group, const submit_job& job, int layer, bool keep, const load_memory& m,
+                          float* samples = nullptr) {
   const int experts = job.shape.experts;
   plan_state& state = *job.memory.state;
   float* const kept = job.memory.plans[1 - state.current].load;
@@ -265,7 +267,10 @@ EPLB_CORE bool read_layer(Group& group, const submit_job& job, int layer, bool k
       report_fault(group, state, bad_load_key(s, layer, bad));
       good = false;
     }
-    for (int e = group.thread_rank(); keep && e < experts; e += group.size()) kept[at + extent(e)] = sample[e];
+    for (int e = group.thread_rank(); e < experts; e += group.size()) {
+      if (keep) kept[at + extent(e)] = sample[e];
+      if (samples) samples[s * experts + e] = sample[e];
+    }
     group.sync();
   }
   if (good && !total_is_finite(group, m.sum, experts)) {
@@ -412,12 +417,11 @@ EPLB_CORE void try_share(Group& group, const submit_job& job, const packing_step
   if (!is_last(group, memory.arrived[problem], step.shares)) return;
 
   if (good) {
-    std::uint64_t least = last_key;
-    for (int s = rank; s < step.shares; s += size) least = keys[s] < least ? keys[s] : least;
-    least = group.min(least);
     std::uint64_t best = 0;
     if (!is_identity(packing)) {
-      std::uint64_t mine = last_key;
+      std::uint64_t least = last_key, mine = last_key;
+      for (int s = rank; s < step.shares; s += size) least = keys[s] < least ? keys[s] : least;
+      least = group.min(least);
       for (int s = rank; s < step.shares; s += size)
         if (keys[s] == least) mine = static_cast<std::uint64_t>(s);
       best = group.min(mine);
@@ -440,6 +444,75 @@ EPLB_CORE void try_share(Group& group, const submit_job& job, const packing_step
   }
   if (step.of_groups || !is_last(group, state.arrived, shape.layers * shape.nodes)) return;
   if (rank == 0) finish_submit(job);
+}
+
+/// What a search takes.
+struct search_scratch_memory {
+  load_memory load;
+  float* samples;        // [samples][experts] of the layer
+  index_t* node_expert;  // [experts]
+  float* node_load;      // [experts of a node]
+  std::uint64_t* hottest;
+  replicas replica;
+  sorted_items items;
+  packing_memory packing;
+  index_t* member;
+  node_search search;
+
+  EPLB_CORE static search_scratch_memory lay_out(arena& memory, const plan_shape& shape, int samples) {
+    const int experts = shape.experts / shape.nodes, slots = shape.slots / shape.nodes, gpus = shape.gpus / shape.nodes;
+    search_scratch_memory out;
+    out.load = load_memory::lay_out(memory, shape);
+    out.samples = memory.take<float>(extent(samples) * extent(shape.experts));
+    out.node_expert = memory.take<index_t>(extent(shape.experts));
+    out.node_load = memory.take<float>(extent(experts));
+    out.hottest = memory.take<std::uint64_t>(cooperative_layout::tournament::words(experts));
+    out.replica = replicas::lay_out(memory, experts, slots);
+    out.items = sorted_items::lay_out<cooperative_layout>(memory, slots);
+    out.packing = packing_memory::lay_out<cooperative_layout>(memory, slots, gpus);
+    out.member = memory.take<index_t>(extent(slots));
+    out.search = node_search::lay_out<cooperative_layout>(memory, shape, samples);
+    return out;
+  }
+};
+
+EPLB_CORE inline std::size_t search_scratch(const plan_shape& shape, int samples) {
+  arena counter;
+  search_scratch_memory::lay_out(counter, shape, samples);
+  return counter.used();
+}
+
+/// Steps 2 to 4 of a node by search.
+template <class Group>
+EPLB_CORE void search_node_problem(Group& group, const submit_job& job, int layer, int node, void* scratch) {
+  const plan_shape shape = job.shape;
+  plan_state& state = *job.memory.state;
+  const int rank = group.thread_rank(), experts = shape.experts / shape.nodes;
+  if (layer == 0 && node == 0 && rank == 0) announce_start(*job.report, state);
+  arena memory(scratch);
+  const search_scratch_memory own = search_scratch_memory::lay_out(memory, shape, job.loads.samples);
+  if (read_layer(group, job, layer, node == 0, own.load, own.samples)) {
+    layer_memory m{};
+    m.node_expert =
+        places_groups(shape) ? job.memory.node_expert + extent(layer) * extent(shape.experts) : own.node_expert;
+    m.node_load = own.node_load;
+    m.replica = own.replica;
+    m.hottest = own.hottest;
+    m.items = own.items;
+    m.packing = own.packing;
+    m.member = own.member;
+    if (!places_groups(shape)) number_experts(group, shape, {shape.groups, shape.nodes, nullptr, 0, 0, 0}, m);
+    const layer_samples samples = job.search.sum_samples
+                                      ? layer_samples{own.load.sum, 0, 1}
+                                      : layer_samples{own.samples, extent(shape.experts), job.loads.samples};
+    search_node(group, shape, job.search, node, samples, m.node_expert + node * experts, m, own.search,
+                job.memory.plans[1 - state.current].maps.of(shape, layer));
+    std::uint32_t most = 0;
+    for (int e = rank; e < experts; e += group.size())
+      most = own.search.memory.count[e] > most ? own.search.memory.count[e] : most;
+    if (most > 0) shared_by_device(state.most_replicas).fetch_max(most, cuda::memory_order_relaxed);
+  }
+  if (is_last(group, state.arrived, shape.layers * shape.nodes) && rank == 0) finish_submit(job);
 }
 
 /// One layer of the current plan into the caller's buffers.

@@ -77,6 +77,20 @@ void add_packing_options(CLI::App& command, Planning& planning) {
       ->check(silent(CLI::PositiveNumber))
       ->type_name("R");
 
+  const std::string search = "Of strategy search";
+  command.add_option("--steps", options.search_steps, "most swaps in each layer; default 2 for each gpu, 4 with several samples")
+      ->check(silent(CLI::PositiveNumber))
+      ->type_name("N")
+      ->group(search);
+  add_choice(command, "--samples", options.samples, {{"each", EPLB_SAMPLES_EACH}, {"sum", EPLB_SAMPLES_SUM}},
+             "plan for each sample of the loads, or for their sum; default each")
+      ->group(search);
+  command
+      .add_flag_callback(
+          "--allow-duplicates", [&options] { options.duplicates = EPLB_DUPLICATES_ALLOW; },
+          "two replicas of an expert may be on one gpu")
+      ->group(search);
+
   const std::string own = "A strategy of your own (replaces what the strategy has)";
   add_choice(command, "--initial", options.initial, {{"lpt", EPLB_INITIAL_LPT}, {"zigzag", EPLB_INITIAL_ZIGZAG}},
              "first packing")

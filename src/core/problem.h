@@ -42,6 +42,13 @@ struct packing_rules {
   candidate_choice choice;
 };
 
+/// How the search over placements goes. It searches if there are steps.
+struct search_rules {
+  int steps;
+  bool allow_duplicates;  // two replicas of an expert on one gpu
+  bool sum_samples;       // into one, as the packing family does
+};
+
 /// A placement of one layer, or of all, one after the other.
 struct layer_maps {
   index_t* physical_to_logical;  // [slots]

@@ -25,11 +25,12 @@ struct replicas {
 
 namespace {
 
-/// Gives each spare slot to the expert with the largest load per replica (DeepSeek's EPLB). Each
-/// expert has a slot of its own first, so loads of zero do no harm.
+/// Gives each spare slot to the expert with the largest load per replica (DeepSeek's EPLB), of those that
+/// have less than `most`, for which there must be enough room. Each expert has a slot of its own first, so
+/// loads of zero do no harm.
 template <class Group>
 EPLB_CORE void replicate(Group& group, const float* load, int experts, int slots, const replicas& out,
-                         std::uint64_t* tournament_memory) {
+                         std::uint64_t* tournament_memory, int most = max_extent) {
   const int rank = group.thread_rank(), size = group.size();
   for (int e = rank; e < experts; e += size) {
     out.expert[e] = static_cast<index_t>(e);
@@ -47,7 +48,9 @@ EPLB_CORE void replicate(Group& group, const float* load, int experts, int slots
         const index_t replica = out.count[e]++;
         out.expert[slot] = static_cast<index_t>(e);
         out.rank[slot] = replica;
-        hottest.replace(e, heaviest_key(load[e] / static_cast<float>(replica + 1), static_cast<std::uint32_t>(e)));
+        const std::uint64_t key =
+            heaviest_key(load[e] / static_cast<float>(replica + 1), static_cast<std::uint32_t>(e));
+        hottest.replace(e, replica + 1 < most ? key : last_key);
       }
     });
   }

@@ -41,10 +41,10 @@ static void statuses(void) {
 static void strategies(void) {
   static const char* const names[] = {
       "auto",        "lpt",         "lpt-swap-minmax",    "lpt-restart4",        "lpt-swap-any",
-      "lpt-restart64-any", "lpt-swap-l2", "zigzag-swap-minmax", "lpt-restart64-minmax"};
+      "lpt-restart64-any", "lpt-swap-l2", "zigzag-swap-minmax", "lpt-restart64-minmax", "search"};
   const int32_t count = eplb_strategy_count();
   int32_t s;
-  CHECK(count == EPLB_STRATEGY_LPT_RESTART64_MINMAX + 1);
+  CHECK(count == EPLB_STRATEGY_SEARCH + 1);
   for (s = 0; s < count; ++s) {
     CHECK(strcmp(eplb_strategy_name(s), names[s]) == 0);
     CHECK(is_one_line(eplb_strategy_description(s)));

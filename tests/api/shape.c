@@ -111,7 +111,7 @@ static void unknown_values(void) {
     size_t offset;
     int32_t first_unknown;
   } fields[] = {
-      {"strategy", offsetof(eplb_options, strategy), EPLB_STRATEGY_LPT_RESTART64_MINMAX + 1},
+      {"strategy", offsetof(eplb_options, strategy), EPLB_STRATEGY_SEARCH + 1},
       {"policy", offsetof(eplb_options, policy), EPLB_POLICY_GLOBAL + 1},
       {"backend", offsetof(eplb_options, backend), EPLB_BACKEND_CUDA + 1},
       {"memory", offsetof(eplb_options, memory), EPLB_MEMORY_CUDA + 1},

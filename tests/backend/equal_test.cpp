@@ -12,6 +12,7 @@
 #include "core/loads.h"
 #include "core/maps.h"
 #include "core/score.h"
+#include "core/search.h"
 #include "core/serial_group.h"
 #include "support/cases.h"
 #include "support/emulated_group.h"
@@ -44,6 +45,7 @@ struct problem {
   std::vector<float> loads;
   std::uint64_t seed;
   std::string name;
+  search_rules search{};  // with steps: it searches
 };
 
 /// Everything the core does with a layer, by one group: loads in, plan, inverse map, statistics.
@@ -70,11 +72,14 @@ class core_run {
         EXPECT_TRUE(finite);
       }
       const layer_maps maps = out.maps().of(shape, layer);
-      balance_layer(group, shape, problem_.seed, static_cast<std::uint32_t>(layer), 1, load, memory_, maps,
-                    [&](const packing_problem& packing) {
-                      try_candidates(group, packing, problem_.rules, 0, problem_.rules.candidates, memory_.items,
-                                     memory_.packing, memory_.member);
-                    });
+      if (problem_.search.steps > 0)
+        search_layer(group, shape, problem_.search, load, {load, 0, 1}, memory_, search_, maps);
+      else
+        balance_layer(group, shape, problem_.seed, static_cast<std::uint32_t>(layer), 1, load, memory_, maps,
+                      [&](const packing_problem& packing) {
+                        try_candidates(group, packing, problem_.rules, 0, problem_.rules.candidates, memory_.items,
+                                       memory_.packing, memory_.member);
+                      });
       invert(group, shape, maps, static_cast<std::size_t>(result::width(shape)),
              out.inverse.data() + result::size(layer, shape.experts * result::width(shape)));
       const layer_score score =
@@ -86,6 +91,7 @@ class core_run {
  private:
   void lay_out(arena& memory) {
     memory_ = layer_memory::lay_out<Group>(memory, problem_.shape);
+    search_ = node_search::lay_out<Group>(memory, problem_.shape, 1);
     score_ = score_memory::lay_out(memory, problem_.shape);
   }
 
@@ -98,6 +104,7 @@ class core_run {
   std::vector<float> load_;
   std::vector<char> block_;
   layer_memory memory_;
+  node_search search_;
   score_memory score_;
 };
 
@@ -119,7 +126,7 @@ struct destroy {
 };
 
 result run_cpu_backend(const problem& p, int threads, const cpu_kernels& kernels) {
-  plan_spec spec{p.shape, p.rules, 1, threads, 1, memory_kind::host, -1, nullptr, &kernels};
+  plan_spec spec{p.shape, p.rules, p.search, 1, threads, 1, memory_kind::host, -1, nullptr, &kernels};
   std::vector<char> block(cpu_backend.measure(spec).host + arena::alignment);
   std::size_t space = block.size();
   void* front = block.data();
@@ -154,8 +161,12 @@ std::vector<problem> small_problems(int count, int size, int candidates, std::ui
     const plan_shape shape = cases::random_shape(s, size);
     const auto& kind = kinds[static_cast<std::size_t>(i) % kinds.size()];
     const auto& rule = rules[static_cast<std::size_t>(s.below(static_cast<int>(rules.size())))];
-    out.push_back({shape, rule.rules, cases::make_loads(kind, shape, s.bits()), s.bits(),
-                   cases::to_string(shape) + ", " + kind.name + ", " + rule.name});
+    const std::uint64_t loads_seed = s.bits(), plan_seed = s.bits();
+    const search_rules search{s.below(3) == 0 ? 1 + s.below(20) : 0, s.below(2) == 0, false};
+    out.push_back({shape, rule.rules, cases::make_loads(kind, shape, loads_seed), plan_seed,
+                   cases::to_string(shape) + ", " + kind.name + ", " + rule.name + ", " + std::to_string(search.steps) +
+                       " search steps",
+                   search});
   }
   return out;
 }

@@ -16,8 +16,10 @@ Arguments plan_arguments(const std::string& file, const Arguments& rest = four_o
 
 class Input : public ToolTest {
  protected:
-  Json maps_of(const std::string& file, const std::string& input = "") {
-    Json plan = run_json(plan_arguments(file), input);
+  Json maps_of(const std::string& file, const std::string& input = "", const Arguments& rest = {}) {
+    Arguments arguments = plan_arguments(file);
+    arguments.insert(arguments.end(), rest.begin(), rest.end());
+    Json plan = run_json(arguments, input);
     plan.erase("stats");
     return plan;
   }
@@ -48,12 +50,18 @@ TEST_F(Input, EveryKindOfFileGivesTheSamePlan) {
 }
 
 TEST_F(Input, SamplesAreAddedUp) {
-  const Json expected = maps_of("-", "[[5,1,9],[0,4,4]]");
+  const Json expected = maps_of("-", "[[5,1,9],[0,4,4]]", {"--strategy", "lpt"});
   write("loads.npy",
         Npy{.shape = "(2, 2, 3)", .data = bytes<std::int64_t>({2, 1, 4, 0, 0, 4, 3, 0, 5, 0, 4, 0})}.text());
   write("loads.json", "[[[2,1,4],[0,0,4]],[[3,0,5],[0,4,0]]]");
   write("loads.csv", "sample,layer\n0,0,2,1,4\n0,1,0,0,4\n1,0,3,0,5\n1,1,0,4,0\n");
-  for (const char* file : {"loads.npy", "loads.json", "loads.csv"}) EXPECT_EQ(maps_of(file), expected) << file;
+  for (const char* file : {"loads.npy", "loads.json", "loads.csv"}) {
+    EXPECT_EQ(maps_of(file, "", {"--strategy", "lpt"}), expected) << file;
+    EXPECT_EQ(maps_of(file, "", {"--strategy", "search", "--samples", "sum"})["strategy"], "search") << file;
+    EXPECT_NE(maps_of(file, "", {"--strategy", "search"}),
+              maps_of(file, "", {"--strategy", "search", "--samples", "sum"}))
+        << file;
+  }
 }
 
 TEST_F(Input, DenseLayersOfSglangAreEmptyLayers) {

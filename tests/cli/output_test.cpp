@@ -41,7 +41,7 @@ TEST_F(Score, ReadsThePlanFromStdin) { EXPECT_EQ(run_json(score_arguments("-"), 
 
 TEST_F(Score, JudgesUnderAnotherLoad) {
   write_plan(plan);
-  const Json other = run_json({"score", "-", "--plan", "plan.json"}, "[[0,0,0,0],[1,1,1,1]]");
+  const Json other = run_json({"score", "-", "--plan", "plan.json"}, "[[0,0,0,0],[1,9,1,1]]");
   EXPECT_EQ(other["stats"]["empty_layers"], 1);
   EXPECT_LT(other["stats"]["balancedness"], 1);
   EXPECT_NE(

@@ -272,6 +272,7 @@ struct plan_case {
   std::uint64_t seed;
   std::vector<float> loads;
   std::string name;
+  int search_steps = 0;  // more than 0: it searches, whatever the rules
 };
 
 /// Any shape of about `size` slots with any rules and any kind of load.
@@ -285,12 +286,16 @@ inline plan_case random_case(cases::stream& s, int size, int candidates) {
   const int samples = kind.name == "limit" || kind.name == "huge" ? 1 : 1 + s.below(3);
   plan_shape all_samples = shape;
   all_samples.layers *= samples;
+  const int search_steps = s.below(3) == 0 ? 1 + s.below(30) : 0;
+  const std::uint64_t seed = s.bits(), loads_seed = s.bits();
   return {shape,
           rule.rules,
           samples,
-          s.bits(),
-          cases::make_loads(kind, all_samples, s.bits()),
-          cases::to_string(shape) + ", " + kind.name + ", " + rule.name + ", " + std::to_string(samples) + " samples"};
+          seed,
+          cases::make_loads(kind, all_samples, loads_seed),
+          cases::to_string(shape) + ", " + kind.name + ", " + rule.name + ", " + std::to_string(samples) +
+              " samples, " + std::to_string(search_steps) + " search steps",
+          search_steps};
 }
 
 inline plan_case case_of(const plan_shape& shape, const cases::named_rules& rule, std::uint64_t seed) {
@@ -310,6 +315,15 @@ std::vector<Load> loads_as(const plan_case& c) {
 
 inline eplb_options cpu_options(const plan_case& c) {
   eplb_options out = options_of(c.rules, c.shape);
+  if (c.search_steps > 0) {
+    const std::int32_t policy = out.policy;
+    out = made(eplb_options_init);
+    out.policy = policy;
+    out.strategy = EPLB_STRATEGY_SEARCH;
+    out.search_steps = c.search_steps;
+    out.samples = c.seed % 4 == 0 ? EPLB_SAMPLES_SUM : EPLB_SAMPLES_EACH;
+    out.duplicates = c.seed % 3 == 0 ? EPLB_DUPLICATES_ALLOW : EPLB_DUPLICATES_AVOID;
+  }
   out.max_samples = c.samples;
   return out;
 }

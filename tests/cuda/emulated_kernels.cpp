@@ -80,6 +80,15 @@ cudaError_t launch_try(const submit_job& job, const packing_step& step, const la
   });
 }
 
+cudaError_t launch_search(const submit_job& job, const launch_form& form, cudaStream_t stream) {
+  return stub_cuda::launch(stream, [job, form] {
+    const int nodes = job.shape.nodes;
+    run_blocks(form, job.memory.scratch, job.shape.layers * nodes, [&](int block, char* memory) {
+      run_group([&](emulated_group& group) { search_node_problem(group, job, block / nodes, block % nodes, memory); });
+    });
+  });
+}
+
 cudaError_t launch_get(const get_job& job, cudaStream_t stream) {
   return stub_cuda::launch(stream, [job] {
     for (int layer = 0; layer < job.shape.layers; ++layer)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // What goes wrong with the CUDA backend, and the rules around it: errors found on the device are those that the CPU
 // backend finds, word for word; what is refused is refused before it is enqueued; and the plan before survives.
-#include <cmath>
+#include <algorithm>
+#include <cstdlib>
 #include <functional>
 #include <limits>
 #include <stdexcept>
@@ -65,8 +66,8 @@ std::vector<Load> bad_values() {
   if constexpr (std::is_integral_v<Load>) {
     return {-1, limits::min()};
   } else {
-    std::vector<Load> out{limits::quiet_NaN(), -limits::quiet_NaN(), -1,  limits::infinity(), -limits::infinity(),
-                          -limits::denorm_min()};
+    std::vector<Load> out{limits::quiet_NaN(), -limits::quiet_NaN(), -1,
+                          limits::infinity(),  -limits::infinity(),  -limits::denorm_min()};
     if (sizeof(Load) == 8) out.insert(out.end(), {Load(1e39), Load(0x1.ffffffp127), limits::max(), limits::lowest()});
     return out;
   }
@@ -268,12 +269,11 @@ using change_maps = std::function<void(eplb_maps&)>;
 void refuse(session<>& s, eplb_status status, const std::string& words, const change_input& change) {
   eplb_input input = s.input();
   change(input);
-  for (const auto call : {+[](session<>& with, const eplb_input& in) {
-                            return eplb_submit_weights(with.planner.get(), &in, with.error);
-                          },
-                          +[](session<>& with, const eplb_input& in) {
-                            return eplb_submit_weights_async(with.planner.get(), &in, with.on, with.error);
-                          }}) {
+  for (const auto call :
+       {+[](session<>&with, const eplb_input&in) { return eplb_submit_weights(with.planner.get(), &in, with.error); },
+        +[](session<>&with, const eplb_input&in) {
+          return eplb_submit_weights_async(with.planner.get(), &in, with.on, with.error);
+        }}) {
     s.error = {};
     EXPECT_EQ(call(s, input), status) << words;
     EXPECT_NE(s.text().find(words), std::string::npos) << words << " is not in: " << s.text();
@@ -319,8 +319,7 @@ TEST_F(Faults, WhatIsNotAsItShouldBeIsRefusedByName) {
   refuse(s, EPLB_ERROR_BUFFER_TOO_SMALL, "input.loads has 35 elements; it must have 36",
          [](eplb_input& in) { --in.loads_count; });
   refuse(s, EPLB_ERROR_INVALID_ARGUMENT, "input.num_samples is 2", [](eplb_input& in) { in.num_samples = 2; });
-  refuse(s, EPLB_ERROR_INVALID_ARGUMENT, "input.memory is host",
-         [](eplb_input& in) { in.memory = EPLB_MEMORY_HOST; });
+  refuse(s, EPLB_ERROR_INVALID_ARGUMENT, "input.memory is host", [](eplb_input& in) { in.memory = EPLB_MEMORY_HOST; });
   refuse(s, EPLB_ERROR_INVALID_ARGUMENT, "input.type", [](eplb_input& in) { in.type = 9; });
 
   const eplb_maps on_host = host.maps();
@@ -592,9 +591,9 @@ TEST_F(Faults, MemoryNeededOfHostileShapes) {
   plan_case c = small_case(global_shape, 4);
   c.rules.candidates = c.samples = most;
   int allocations = 0;
-  for (const plan_shape& shape :
-       {plan_shape{most, most, most, 1, 1, most}, plan_shape{most, 1, most, 1, 1, 1}, plan_shape{1, most, most, 1, 1, 1},
-        plan_shape{most, most, most, most, most, most}, plan_shape{most, most, most, most, 1, most}}) {
+  for (const plan_shape& shape : {plan_shape{most, most, most, 1, 1, most}, plan_shape{most, 1, most, 1, 1, 1},
+                                  plan_shape{1, most, most, 1, 1, 1}, plan_shape{most, most, most, most, most, most},
+                                  plan_shape{most, most, most, most, 1, most}}) {
     c.shape = shape;
     eplb_options options = cuda_options(c, EPLB_MEMORY_CUDA);
     options.user = &allocations;
