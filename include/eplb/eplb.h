@@ -277,7 +277,7 @@ typedef struct eplb_options {
   eplb_alloc_fn    alloc_fn;    /**< NULL: malloc. Set together with @c free_fn. */
   eplb_free_fn     free_fn;     /**< NULL: free. */
   void*            user;        /**< First argument of the four callbacks above. */
-  int32_t search_steps;    /**< Most swaps of a search in each layer, or in each node of a layer; 0: 2 for each gpu, 4 where samples are kept
+  int32_t search_steps;    /**< Most swaps of a search in each layer, or in each node of a layer; 0: 3 for each gpu, 4 where samples are kept
                                 apart. At most 65535.
                                 A step takes about slots * slots / gpus * samples operations. */
   int32_t samples;         /**< @ref eplb_samples. */

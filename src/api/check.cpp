@@ -97,12 +97,12 @@ plan_shape settle_shape(const eplb_shape& given, std::int32_t& policy) {
 std::int32_t settle_strategy(std::int32_t given, const plan_shape& shape, int max_samples) {
   if (given != EPLB_STRATEGY_AUTO) return given;
   const int room = shape.slots / shape.gpus;
-  return max_samples > 1 || (room > 1 && room <= 8) ? EPLB_STRATEGY_SEARCH : EPLB_STRATEGY_LPT_SWAP_ANY;
+  return max_samples > 1 || (room > 2 && room <= 8) ? EPLB_STRATEGY_SEARCH : EPLB_STRATEGY_LPT_SWAP_ANY;
 }
 
 search_rules settle_search(const eplb_options& given, std::int32_t strategy, const plan_shape& shape) {
   const bool one_sample = given.max_samples == 1 || given.samples == EPLB_SAMPLES_SUM;
-  const int default_steps = std::min((one_sample ? 2 : 4) * (shape.gpus / shape.nodes), max_extent);
+  const int default_steps = std::min((one_sample ? 3 : 4) * (shape.gpus / shape.nodes), max_extent);
   check_range("search_steps", given.search_steps, 0, max_extent);
   check_enum("samples", given.samples, EPLB_SAMPLES_SUM + 1);
   check_enum("duplicates", given.duplicates, EPLB_DUPLICATES_ALLOW + 1);

@@ -78,7 +78,7 @@ void add_packing_options(CLI::App& command, Planning& planning) {
       ->type_name("R");
 
   const std::string search = "Of strategy search";
-  command.add_option("--steps", options.search_steps, "most swaps in each layer; default 2 for each gpu, 4 with several samples")
+  command.add_option("--steps", options.search_steps, "most swaps in each layer; default 3 for each gpu, 4 with several samples")
       ->check(silent(CLI::PositiveNumber))
       ->type_name("N")
       ->group(search);
