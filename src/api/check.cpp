@@ -21,51 +21,49 @@ void write_error(eplb_error* error, eplb_status status, const char* message) {
 
 constexpr int most_threads = 1024;
 
-failure describe(const bad_load& bad) {
-  failure out{EPLB_ERROR_INVALID_LOAD, {}};
-  std::snprintf(out.message, sizeof out.message,
-                "the load of sample %d, layer %d, expert %d is %s; it must be finite in float32 and not negative",
-                bad.sample, bad.layer, bad.expert, bad.value);
+__attribute__((format(printf, 2, 0))) failure formatted(eplb_status status, const char* format, std::va_list values) {
+  failure out{status, {}};
+  std::vsnprintf(out.message, sizeof out.message, format, values);
   return out;
+}
+
+__attribute__((format(printf, 2, 3))) failure describe(eplb_status status, const char* format, ...) {
+  std::va_list values;
+  va_start(values, format);
+  const failure out = formatted(status, format, values);
+  va_end(values);
+  return out;
+}
+
+failure describe(const bad_load& bad) {
+  return describe(EPLB_ERROR_INVALID_LOAD,
+                  "the load of sample %d, layer %d, expert %d is %s; it must be finite in float32 and not negative",
+                  bad.sample, bad.layer, bad.expert, bad.value);
 }
 
 failure describe(const bad_total& bad) {
-  failure out{EPLB_ERROR_INVALID_LOAD, {}};
-  std::snprintf(out.message, sizeof out.message,
-                "the loads of layer %d, over all samples, add up to more than float32 holds", bad.layer);
-  return out;
+  return describe(EPLB_ERROR_INVALID_LOAD, "the loads of layer %d, over all samples, add up to more than float32 holds",
+                  bad.layer);
 }
 
-failure describe(const unavailable& what) {
-  failure out{EPLB_ERROR_UNAVAILABLE, {}};
-  std::snprintf(out.message, sizeof out.message, "%s", what.why);
-  return out;
-}
+failure describe(const unavailable& what) { return describe(EPLB_ERROR_UNAVAILABLE, "%s", what.why); }
 
 failure describe(const narrow_inverse& map) {
-  failure out{EPLB_ERROR_BUFFER_TOO_SMALL, {}};
-  std::snprintf(out.message, sizeof out.message, "maps.max_replicas is %zu; an expert of the plan has %zu replicas",
-                map.width, map.needed);
-  return out;
+  return describe(EPLB_ERROR_BUFFER_TOO_SMALL, "maps.max_replicas is %zu; an expert of the plan has %zu replicas",
+                  map.width, map.needed);
 }
 
 failure describe(const bad_workspace& given) {
-  failure out{EPLB_ERROR_INVALID_ARGUMENT, {}};
-  std::snprintf(out.message, sizeof out.message, "workspace %s", given.why);
-  return out;
+  return describe(EPLB_ERROR_INVALID_ARGUMENT, "workspace %s", given.why);
 }
 
 failure describe(const out_of_cuda_memory& wanted) {
-  failure out{EPLB_ERROR_OUT_OF_MEMORY, {}};
-  std::snprintf(out.message, sizeof out.message, "%zu bytes of memory of CUDA device %d could not be allocated",
-                wanted.bytes, wanted.device);
-  return out;
+  return describe(EPLB_ERROR_OUT_OF_MEMORY, "%zu bytes of memory of CUDA device %d could not be allocated",
+                  wanted.bytes, wanted.device);
 }
 
 failure describe(const cuda_error& error) {
-  failure out{EPLB_ERROR_CUDA, {}};
-  std::snprintf(out.message, sizeof out.message, "%s: %s (%s)", error.call, error.text, error.name);
-  return out;
+  return describe(EPLB_ERROR_CUDA, "%s: %s (%s)", error.call, error.text, error.name);
 }
 
 /// Groups and nodes as the policy sees them, and what planning asks of a shape. Settles the policy.
@@ -163,11 +161,10 @@ packing_rules settle_rules(const eplb_options& given, std::int32_t strategy) {
 }  // namespace
 
 void fail(eplb_status status, const char* format, ...) {
-  failure out{status, {}};
-  std::va_list arguments;
-  va_start(arguments, format);
-  std::vsnprintf(out.message, sizeof out.message, format, arguments);
-  va_end(arguments);
+  std::va_list values;
+  va_start(values, format);
+  const failure out = formatted(status, format, values);
+  va_end(values);
   throw out;
 }
 
@@ -196,10 +193,9 @@ eplb_status report_exception(eplb_error* error) {
   } catch (const std::bad_alloc&) {
     out = {EPLB_ERROR_OUT_OF_MEMORY, "memory could not be allocated"};
   } catch (const std::system_error& no_thread) {
-    out.status = EPLB_ERROR_OUT_OF_MEMORY;
-    std::snprintf(out.message, sizeof out.message, "a thread could not be started: %s", no_thread.what());
+    out = describe(EPLB_ERROR_OUT_OF_MEMORY, "a thread could not be started: %s", no_thread.what());
   } catch (const std::exception& other) {
-    std::snprintf(out.message, sizeof out.message, "%s", other.what());
+    out = describe(EPLB_ERROR_INTERNAL, "%s", other.what());
   } catch (...) {
   }
   write_error(error, out.status, out.message);

@@ -7,8 +7,7 @@ namespace eplb {
 const preset presets[preset_count] = {
     {"auto",
      "what we recommend: search for several samples or 3 to 8 slots a gpu, else lpt-swap-any; may become better "
-     "between "
-     "minor versions",
+     "between minor versions",
      {}},
     {"lpt",
      "heaviest first, to the lightest gpu with room (DeepSeek's EPLB)",

@@ -26,8 +26,8 @@ struct plan_spec {
   int threads;
   int max_samples;
   memory_kind memory;
-  int device;       // of CUDA; -1: the calling thread's
-  void* workspace;  // of the measured size on that device; null: the planner allocates it
+  int device;                  // of CUDA; -1: the calling thread's
+  void* workspace;             // of the measured size on that device; null: the planner allocates it
   const cpu_kernels* kernels;  // of the CPU backend; null: the best of this machine
 };
 
@@ -79,7 +79,8 @@ struct bad_load {
   char value[32];
 
   bad_load(int s, int l, int e, double x) : sample(s), layer(l), expert(e) {
-    std::snprintf(value, sizeof value, "%.9g", x == x ? x : __builtin_nan(""));  // a NaN's sign differs between machines
+    std::snprintf(value, sizeof value, "%.9g",
+                  x == x ? x : __builtin_nan(""));  // a NaN's sign differs between machines
   }
   bad_load(int s, int l, int e, std::int64_t x) : sample(s), layer(l), expert(e) {
     std::snprintf(value, sizeof value, "%lld", static_cast<long long>(x));
@@ -113,9 +114,10 @@ struct cuda_error {
   const char *call, *name, *text;
 };
 
+class stream_planner;
+
 /// Plans one shape. All memory is given when it is made. In the child of a fork, where its threads do
 /// not exist, it must neither be used nor destroyed; its memory may be freed.
-class stream_planner;
 class planner {
  public:
   virtual ~planner() = default;

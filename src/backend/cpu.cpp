@@ -28,7 +28,7 @@ struct stored_plan {
 struct worker_memory {
   float* sum;  // [experts] of a layer over the samples
   layer_memory layer;
-  node_search search;        // if it searches
+  node_search search;       // if it searches
   index_t* best_member;     // [slots] } of its share of the candidates
   std::uint64_t* best_key;  // [1]     }
 };
@@ -59,8 +59,7 @@ cpu_memory lay_out(arena& memory, const plan_spec& spec) {
     worker.layer = layer_memory::lay_out<serial_group>(memory, shape);
     worker.search = {};
     if (spec.search.steps > 0)
-      worker.search =
-          node_search::lay_out<serial_group>(memory, shape, spec.search.sum_samples ? 1 : spec.max_samples);
+      worker.search = node_search::lay_out<serial_group>(memory, shape, spec.search.sum_samples ? 1 : spec.max_samples);
     worker.best_member = memory.take<index_t>(extent(std::max(shape.slots, shape.groups)));
     worker.best_key = memory.take<std::uint64_t>(1);
     if (out.workers) new (&out.workers[t]) worker_memory(worker);

@@ -19,7 +19,7 @@ struct layer_job {
   const layer_memory& memory;
   layer_maps out;
   const search_rules& search;
-  layer_samples samples;      // } of a search
+  layer_samples samples;        // } of a search
   const node_search& searcher;  // }
 };
 

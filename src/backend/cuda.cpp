@@ -22,6 +22,12 @@ void check(cudaError_t error, const char* call) {
   throw cuda_error{call, cudaGetErrorName(error), cudaGetErrorString(error)};
 }
 
+/// For calls that clean up, whose failure changes nothing any more.
+bool worked(cudaError_t error) {
+  if (error != cudaSuccess) cudaGetLastError();
+  return error == cudaSuccess;
+}
+
 /// A resource of the runtime that is freed with its owner.
 template <class T, auto destroy>
 class owned {
@@ -30,7 +36,7 @@ class owned {
   owned(const owned&) = delete;
   owned& operator=(const owned&) = delete;
   ~owned() {
-    if (value_ && destroy(value_) != cudaSuccess) cudaGetLastError();
+    if (value_) worked(destroy(value_));
   }
   T* out() { return &value_; }
   void abandon() { value_ = {}; }
@@ -178,8 +184,8 @@ cuda_memory lay_out(arena& memory, const plan_spec& spec, const launch_plan& lau
   if (spec.memory == memory_kind::host)
     out.load = memory.take<double>(extent(spec.max_samples) * experts);  // of the largest type
   std::size_t scratch = 0;
-  for (const launch_form& form :
-       {launches.prepare_groups, launches.try_groups, launches.prepare_nodes, launches.try_replicas, launches.search, launches.judge})
+  for (const launch_form& form : {launches.prepare_groups, launches.try_groups, launches.prepare_nodes,
+                                  launches.try_replicas, launches.search, launches.judge})
     scratch = std::max(scratch, extent(form.blocks) * form.scratch);
   out.scratch = memory.take<char>(scratch);
   return out;
@@ -321,15 +327,14 @@ class cuda_planner final : public planner, public stream_planner {
   int max_replica_count() const override { return static_cast<int>(readable_state().outcome.max_replica_count); }
 
   void get_maps(const maps_view& out) override {
-    const std::uint32_t which = read_state().current;
     const primary_context::scope current(context_);
-    const cudaStream_t stream = begin_blocking();
     if (spec_.memory == memory_kind::cuda) {
-      check(launch_get({spec_.shape, device_, resources_->report, out, 0}, stream), "launching get_maps");
+      check(launch_get({spec_.shape, device_, resources_->report, out, 0}, begin_blocking()), "launching get_maps");
       synchronize();
       return;
     }
-    const layer_maps& from = device_.plans[which].maps;
+    const layer_maps& from = device_.plans[read_state().current].maps;
+    const cudaStream_t stream = begin_blocking();
     const std::size_t layers = extent(spec_.shape.layers);
     const auto fetch = [&](const index_t* source, index_t* target, int extent_of_layer) {
       check(cudaMemcpyAsync(target, source, layers * extent(extent_of_layer) * sizeof(index_t), cudaMemcpyDeviceToHost,
@@ -480,11 +485,6 @@ class cuda_planner final : public planner, public stream_planner {
     ticket_.store(next_ticket_, std::memory_order_release);
   }
 
-  static bool worked(cudaError_t error) {
-    if (error != cudaSuccess) cudaGetLastError();
-    return error == cudaSuccess;
-  }
-
   /// Of all calls, whatever becomes of the waiting.
   void wait_for_all() {
     worked(cudaEventSynchronize(resources_->last_use));
@@ -528,7 +528,8 @@ class cuda_planner final : public planner, public stream_planner {
 
   void enqueue_plan(const load_view& loads, std::uint64_t seed, cudaStream_t stream, std::uint32_t ticket,
                     bool fails_gets) {
-    const submit_job job{spec_.shape, spec_.rules, spec_.search, spec_.first_problem, device_, resources_->report, loads, seed, ticket, fails_gets};
+    const submit_job job{spec_.shape, spec_.rules, spec_.search, spec_.first_problem, device_, resources_->report,
+                         loads,       seed,        ticket,       fails_gets};
     if (places_groups(spec_.shape)) {
       check(launch_prepare_groups(job, launches_.prepare_groups, stream), "launching prepare_groups");
       check(launch_try(job, launches_.place_groups, launches_.try_groups, stream), "launching place_groups");

@@ -14,23 +14,26 @@ __device__ void* block_memory(char* scratch, std::size_t bytes) {
   return bytes == 0 ? shared : scratch + blockIdx.x * bytes;
 }
 
-__global__ void __launch_bounds__(block_threads, 1) prepare_groups_kernel(submit_job job, std::size_t scratch) {
-  __shared__ block::memory memory;
-  block group(memory);
-  for (int layer = blockIdx.x; layer < job.shape.layers; layer += gridDim.x) {
-    prepare_group_problem(group, job, layer, block_memory(job.memory.scratch, scratch));
+/// Runs program(group, i, memory) for this block's share of the work.
+template <class Program>
+__device__ void run_block(int work, char* scratch, std::size_t bytes, Program program) {
+  __shared__ block::memory shared;
+  block group(shared);
+  for (int i = blockIdx.x; i < work; i += gridDim.x) {
+    program(group, i, block_memory(scratch, bytes));
     group.sync();
   }
 }
 
+__global__ void __launch_bounds__(block_threads, 1) prepare_groups_kernel(submit_job job, std::size_t scratch) {
+  run_block(job.shape.layers, job.memory.scratch, scratch,
+            [&](block& group, int layer, void* memory) { prepare_group_problem(group, job, layer, memory); });
+}
+
 __global__ void __launch_bounds__(block_threads, 1) prepare_nodes_kernel(submit_job job, std::size_t scratch) {
-  __shared__ block::memory memory;
-  block group(memory);
   const int nodes = job.shape.nodes;
-  for (int problem = blockIdx.x; problem < job.shape.layers * nodes; problem += gridDim.x) {
-    prepare_node_problem(group, job, problem / nodes, problem % nodes, block_memory(job.memory.scratch, scratch));
-    group.sync();
-  }
+  run_block(job.shape.layers * nodes, job.memory.scratch, scratch,
+            [&](block& group, int i, void* memory) { prepare_node_problem(group, job, i / nodes, i % nodes, memory); });
 }
 
 /// Block b tries the shares [b % n * warps, ...) of problem b / n, where n blocks do for a problem.
@@ -60,28 +63,18 @@ __global__ void __launch_bounds__(32, 1) try_in_scratch_kernel(submit_job job, p
 }
 
 __global__ void __launch_bounds__(block_threads, 1) search_kernel(submit_job job, std::size_t scratch) {
-  __shared__ block::memory memory;
-  block group(memory);
   const int nodes = job.shape.nodes;
-  for (int problem = blockIdx.x; problem < job.shape.layers * nodes; problem += gridDim.x) {
-    search_node_problem(group, job, problem / nodes, problem % nodes, block_memory(job.memory.scratch, scratch));
-    group.sync();
-  }
+  run_block(job.shape.layers * nodes, job.memory.scratch, scratch,
+            [&](block& group, int i, void* memory) { search_node_problem(group, job, i / nodes, i % nodes, memory); });
 }
 
 __global__ void __launch_bounds__(block_threads, 1) get_kernel(get_job job) {
-  __shared__ block::memory memory;
-  block group(memory);
-  get_layer(group, job, blockIdx.x);
+  run_block(job.shape.layers, nullptr, 0, [&](block& group, int layer, void*) { get_layer(group, job, layer); });
 }
 
 __global__ void __launch_bounds__(block_threads, 1) judge_kernel(stats_job job, std::size_t scratch) {
-  __shared__ block::memory memory;
-  block group(memory);
-  for (int layer = blockIdx.x; layer < job.shape.layers; layer += gridDim.x) {
-    judge_layer(group, job, layer, block_memory(job.memory.scratch, scratch));
-    group.sync();
-  }
+  run_block(job.shape.layers, job.memory.scratch, scratch,
+            [&](block& group, int layer, void* memory) { judge_layer(group, job, layer, memory); });
 }
 
 template <class... Arguments>
@@ -95,11 +88,13 @@ cudaError_t launch(void (*kernel)(Arguments...), const launch_form& form, cudaSt
 }  // namespace
 
 cudaError_t load_kernels() {
-  const void* const kernels[] = {
-      reinterpret_cast<const void*>(prepare_groups_kernel), reinterpret_cast<const void*>(prepare_nodes_kernel),
-      reinterpret_cast<const void*>(try_kernel),            reinterpret_cast<const void*>(try_in_scratch_kernel),
-      reinterpret_cast<const void*>(search_kernel),         reinterpret_cast<const void*>(get_kernel),
-      reinterpret_cast<const void*>(judge_kernel)};
+  const void* const kernels[] = {reinterpret_cast<const void*>(prepare_groups_kernel),
+                                 reinterpret_cast<const void*>(prepare_nodes_kernel),
+                                 reinterpret_cast<const void*>(try_kernel),
+                                 reinterpret_cast<const void*>(try_in_scratch_kernel),
+                                 reinterpret_cast<const void*>(search_kernel),
+                                 reinterpret_cast<const void*>(get_kernel),
+                                 reinterpret_cast<const void*>(judge_kernel)};
   for (const void* kernel : kernels) {
     cudaFuncAttributes attributes;
     if (const cudaError_t error = cudaFuncGetAttributes(&attributes, kernel)) return error;

@@ -449,28 +449,15 @@ EPLB_CORE void try_share(Group& group, const submit_job& job, const packing_step
 /// What a search takes.
 struct search_scratch_memory {
   load_memory load;
-  float* samples;        // [samples][experts] of the layer
-  index_t* node_expert;  // [experts]
-  float* node_load;      // [experts of a node]
-  std::uint64_t* hottest;
-  replicas replica;
-  sorted_items items;
-  packing_memory packing;
-  index_t* member;
+  float* samples;  // [samples][experts] of the layer
+  layer_memory layer;
   node_search search;
 
   EPLB_CORE static search_scratch_memory lay_out(arena& memory, const plan_shape& shape, int samples) {
-    const int experts = shape.experts / shape.nodes, slots = shape.slots / shape.nodes, gpus = shape.gpus / shape.nodes;
     search_scratch_memory out;
     out.load = load_memory::lay_out(memory, shape);
     out.samples = memory.take<float>(extent(samples) * extent(shape.experts));
-    out.node_expert = memory.take<index_t>(extent(shape.experts));
-    out.node_load = memory.take<float>(extent(experts));
-    out.hottest = memory.take<std::uint64_t>(cooperative_layout::tournament::words(experts));
-    out.replica = replicas::lay_out(memory, experts, slots);
-    out.items = sorted_items::lay_out<cooperative_layout>(memory, slots);
-    out.packing = packing_memory::lay_out<cooperative_layout>(memory, slots, gpus);
-    out.member = memory.take<index_t>(extent(slots));
+    out.layer = layer_memory::lay_out<cooperative_layout>(memory, shape);
     out.search = node_search::lay_out<cooperative_layout>(memory, shape, samples);
     return out;
   }
@@ -492,15 +479,8 @@ EPLB_CORE void search_node_problem(Group& group, const submit_job& job, int laye
   arena memory(scratch);
   const search_scratch_memory own = search_scratch_memory::lay_out(memory, shape, job.loads.samples);
   if (read_layer(group, job, layer, node == 0, own.load, own.samples)) {
-    layer_memory m{};
-    m.node_expert =
-        places_groups(shape) ? job.memory.node_expert + extent(layer) * extent(shape.experts) : own.node_expert;
-    m.node_load = own.node_load;
-    m.replica = own.replica;
-    m.hottest = own.hottest;
-    m.items = own.items;
-    m.packing = own.packing;
-    m.member = own.member;
+    layer_memory m = own.layer;
+    if (places_groups(shape)) m.node_expert = job.memory.node_expert + extent(layer) * extent(shape.experts);
     if (!places_groups(shape)) number_experts(group, shape, {shape.groups, shape.nodes, nullptr, 0, 0, 0}, m);
     const layer_samples samples = job.search.sum_samples
                                       ? layer_samples{own.load.sum, 0, 1}

@@ -19,7 +19,7 @@ struct layer_memory {
   index_t* member;  // of the best candidate
 
   template <class Group>
-  static layer_memory lay_out(arena& memory, const plan_shape& shape) {
+  EPLB_CORE static layer_memory lay_out(arena& memory, const plan_shape& shape) {
     const int experts = shape.experts / shape.nodes, slots = shape.slots / shape.nodes;
     const int items = slots > shape.groups ? slots : shape.groups;
     const int packs = shape.gpus > shape.nodes ? shape.gpus : shape.nodes;
