@@ -144,10 +144,11 @@ EPLB_API eplb_status EPLB_CALL eplb_shape_init(eplb_shape* shape, size_t struct_
 
 /** @defgroup options Options
  *  @{ */
-/** How a placement is found. Every value but @ref EPLB_STRATEGY_AUTO is a preset of the five
- *  packing choices in @ref eplb_options and never changes its maps. */
+/** How a placement is found. Every value but @ref EPLB_STRATEGY_AUTO and @ref EPLB_STRATEGY_SEARCH is a
+ *  preset of the five packing choices in @ref eplb_options and never changes its maps. */
 enum eplb_strategy {
-  EPLB_STRATEGY_AUTO                = 0, /**< What we recommend; may become better between minor versions. */
+  EPLB_STRATEGY_AUTO                = 0, /**< What we recommend, by the shape and max_samples of the options; may
+                                              become better between minor versions. */
   EPLB_STRATEGY_LPT                 = 1, /**< Heaviest first, to the lightest gpu with room (DeepSeek's EPLB). */
   EPLB_STRATEGY_LPT_SWAP_MINMAX     = 2, /**< lpt, then 20 swaps between the heaviest and the lightest gpu. */
   EPLB_STRATEGY_LPT_RESTART4        = 3, /**< 4 perturbed lpt-swap-minmax, the one with the least spread. */
@@ -277,15 +278,15 @@ typedef struct eplb_options {
   eplb_alloc_fn    alloc_fn;    /**< NULL: malloc. Set together with @c free_fn. */
   eplb_free_fn     free_fn;     /**< NULL: free. */
   void*            user;        /**< First argument of the four callbacks above. */
-  int32_t search_steps;    /**< Most swaps of a search in each layer, or in each node of a layer; 0: 3 for each gpu, 4 where samples are kept
-                                apart. At most 65535.
-                                A step takes about slots * slots / gpus * samples operations. */
-  int32_t samples;         /**< @ref eplb_samples. */
-  int32_t duplicates;      /**< @ref eplb_duplicates. */
-  int32_t reserved;        /**< 0. */
-  void*   workspace;       /**< Memory of the CUDA device for the context to work in, the caller's until the context
+  int32_t  search_steps;   /**< Most swaps of a search in each layer, or in each node of a layer; 0: 3 for each gpu,
+                                4 where samples are kept apart. At most 65535. A step takes about
+                                slots * slots / gpus * samples operations. */
+  int32_t  samples;        /**< @ref eplb_samples. */
+  int32_t  duplicates;     /**< @ref eplb_duplicates. */
+  int32_t  reserved;       /**< 0. */
+  void*    workspace;      /**< Memory of the CUDA device for the context to work in, the caller's until the context
                                 is destroyed; NULL: the context allocates it, with cudaMalloc. */
-  size_t  workspace_bytes; /**< Bytes at @c workspace, at least what eplb_memory_needed() says. */
+  size_t   workspace_bytes; /**< Bytes at @c workspace, at least what eplb_memory_needed() says. */
 } eplb_options;
 
 /** Writes the defaults. @p struct_size is `sizeof(eplb_options)`. */
@@ -330,7 +331,7 @@ typedef struct eplb_input {
   uint32_t    struct_size; /**< sizeof(eplb_input) in the caller. */
   int32_t     type;        /**< @ref eplb_type of the loads; default float32. Each is rounded once, to float32. */
   int32_t     memory;      /**< @ref eplb_memory of the loads; default host. */
-  int32_t     num_samples; /**< S, loads of all layers recorded apart; default 1. The presets add them up. */
+  int32_t     num_samples; /**< S, loads of all layers recorded apart; default 1. See @ref eplb_samples. */
   const void* loads;       /**< [S][L][E] tokens of each expert, finite, >= 0. Thresholds inside count in tokens, so
                                 give tokens, not fractions. A layer without any load is no error. */
   size_t      loads_count; /**< Elements at @c loads, at least S * L * E. */
@@ -493,7 +494,7 @@ eplb_get_stats(eplb_context* context, eplb_stats* stats, eplb_error* error);
  *
  *  The calls make CUDA calls of the calling thread, so in the child of a fork they fail, as CUDA does.
  *  @{ */
-/** eplb_submit_weights() on a stream: 2 kernel launches, or 4 where groups have to be placed on nodes.
+/** eplb_submit_weights() on a stream: 2 kernel launches (a search 1), or 2 more where groups have to be placed on nodes.
  *  Loads found to be bad on the device leave the destination of later gets untouched, and eplb_poll(), and
  *  gets that block, say so until the next submit. There are no calls of progress_fn. */
 EPLB_API EPLB_NODISCARD eplb_status EPLB_CALL
