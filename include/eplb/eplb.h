@@ -93,7 +93,8 @@ enum eplb_status_code {
   EPLB_NOT_READY               = 1,  /**< Work on a stream has not finished; not an error. */
   EPLB_ERROR_INVALID_ARGUMENT  = 2,  /**< A NULL, an impossible shape, an unknown value. */
   EPLB_ERROR_INVALID_LOAD      = 3,  /**< A load is NaN, infinite or negative, or, in planning, a layer's total overflows float32. */
-  EPLB_ERROR_INVALID_PLACEMENT = 4,  /**< A placement names no expert, leaves one out, or contradicts itself. */
+  EPLB_ERROR_INVALID_PLACEMENT = 4,  /**< A placement names no expert, leaves one out, or contradicts itself; a current one
+                                          needs more changes than are allowed. */
   EPLB_ERROR_INVALID_STATE     = 5,  /**< No plan yet; the context is in use, or was created before a fork. */
   EPLB_ERROR_STRUCT_SIZE       = 6,  /**< struct_size is not set, or fields are set that this library does not know. */
   EPLB_ERROR_BUFFER_TOO_SMALL  = 7,  /**< A buffer of the caller's is shorter than its shape. */
@@ -125,8 +126,9 @@ EPLB_API eplb_status EPLB_CALL eplb_error_init(eplb_error* error, size_t struct_
 /** @defgroup shape Shape
  *  @{ */
 /** The model's layers and experts, and the cluster they are placed on. Every extent is 1 to
- *  65535. Slot p of a layer lies on gpu p / (P / G) when P is a multiple of G; otherwise the
- *  first P % G gpus have one slot more than the rest. */
+ *  65535. Slots are numbered gpu by gpu. Slot p of a layer lies on gpu p / (P / G) when P is a multiple of G;
+ *  otherwise the first P % G gpus have one slot more than the rest, unless @c slots_per_gpu says how many each has.
+ *  The three arrays are in host memory; no call keeps their addresses. */
 typedef struct eplb_shape {
   uint32_t struct_size;          /**< sizeof(eplb_shape) in the caller. */
   int32_t  num_layers;           /**< L, MoE layers. */
@@ -134,8 +136,15 @@ typedef struct eplb_shape {
   int32_t  num_physical_experts; /**< P, slots of a layer over all gpus; at least E. */
   int32_t  num_groups;           /**< Router groups of consecutive experts; 1 (default) if the model has none. */
   int32_t  num_nodes;            /**< Nodes, within which gpus have fast links; default 1. */
-  int32_t  num_gpus;             /**< G, gpus over all nodes, numbered node by node. */
+  int32_t  num_gpus;             /**< G, gpus over all nodes, numbered node by node unless @c node_of_gpu says otherwise. */
   int32_t  reserved;             /**< 0. */
+  const int32_t* slots_per_gpu;  /**< [G] slots of each gpu, P in all; 0 for one that is dead or leaving. NULL: as above. */
+  size_t   slots_per_gpu_count;  /**< Its elements, G. */
+  const float* speed_of_gpu;     /**< [G] relative speeds, 0.001 to 1000: what a gpu has to bear is its load / its speed.
+                                      NULL: all are alike. */
+  size_t   speed_of_gpu_count;   /**< Its elements, G. */
+  const int32_t* node_of_gpu;    /**< [G] the node of each gpu, 0 to num_nodes - 1. NULL: G / num_nodes gpus each, in order. */
+  size_t   node_of_gpu_count;    /**< Its elements, G. */
 } eplb_shape;
 
 /** Writes the defaults. @p struct_size is `sizeof(eplb_shape)`. */
@@ -147,8 +156,9 @@ EPLB_API eplb_status EPLB_CALL eplb_shape_init(eplb_shape* shape, size_t struct_
 /** How a placement is found. Every value but @ref EPLB_STRATEGY_AUTO and @ref EPLB_STRATEGY_SEARCH is a
  *  preset of the five packing choices in @ref eplb_options and never changes its maps. */
 enum eplb_strategy {
-  EPLB_STRATEGY_AUTO                = 0, /**< What we recommend, by the shape and max_samples of the options; may
-                                              become better between minor versions. */
+  EPLB_STRATEGY_AUTO                = 0, /**< What we recommend, by the shape and max_samples of the options (in one call: by
+                                              its samples and its current placement); may become better between minor
+                                              versions. */
   EPLB_STRATEGY_LPT                 = 1, /**< Heaviest first, to the lightest gpu with room (DeepSeek's EPLB). */
   EPLB_STRATEGY_LPT_SWAP_MINMAX     = 2, /**< lpt, then 20 swaps between the heaviest and the lightest gpu. */
   EPLB_STRATEGY_LPT_RESTART4        = 3, /**< 4 perturbed lpt-swap-minmax, the one with the least spread. */
@@ -157,8 +167,9 @@ enum eplb_strategy {
   EPLB_STRATEGY_LPT_SWAP_L2         = 6, /**< lpt, then 50 swaps between any two gpus, on the sum of squares. */
   EPLB_STRATEGY_ZIGZAG_SWAP_MINMAX  = 7, /**< Dealt to and fro, then 20 swaps heaviest to lightest. */
   EPLB_STRATEGY_LPT_RESTART64_MINMAX = 8, /**< 64 perturbed lpt-swap-minmax, the lowest peak. */
-  EPLB_STRATEGY_SEARCH = 9 /**< A tabu search from lpt on, under each sample by itself, without two replicas of an
-                                expert on one gpu. Unlike the presets it may change between minor versions. */
+  EPLB_STRATEGY_SEARCH = 9 /**< A tabu search over placements: under each sample by itself, on gpus as they are, from
+                                the current placement if there is one, without two replicas of an expert on one gpu.
+                                Unlike the presets it may change between minor versions. */
 };
 
 /** What counts as a locality boundary. */
@@ -227,6 +238,13 @@ enum eplb_samples {
   EPLB_SAMPLES_SUM    = 2  /**< They are added up, as if recorded in one piece. */
 };
 
+/** What a search makes small: the sum over gpus and samples of a power of what each has to bear. */
+enum eplb_objective {
+  EPLB_OBJECTIVE_PRESET  = 0, /**< The 4th power for one sample, for which any will do; the 32nd for several. */
+  EPLB_OBJECTIVE_POWER4  = 1, /**< Gpus below the peak count as well. Faster. */
+  EPLB_OBJECTIVE_POWER32 = 2  /**< Nearly the peak alone. Better under loads to come, if there are several samples. */
+};
+
 /** Whether two replicas of an expert may be on one gpu, where they are of little use. */
 enum eplb_duplicates {
   EPLB_DUPLICATES_PRESET = 0, /**< As the strategy has it: search avoids them, the others do not look. */
@@ -278,12 +296,12 @@ typedef struct eplb_options {
   eplb_alloc_fn    alloc_fn;    /**< NULL: malloc. Set together with @c free_fn. */
   eplb_free_fn     free_fn;     /**< NULL: free. */
   void*            user;        /**< First argument of the four callbacks above. */
-  int32_t  search_steps;   /**< Most swaps of a search in each layer, or in each node of a layer; 0: 3 for each gpu,
+  int32_t  search_steps;   /**< Most steps of a search in each layer, or in each node of a layer; 0: 3 for each gpu,
                                 4 where samples are kept apart. At most 65535. A step takes about
                                 slots * slots / gpus * samples operations. */
   int32_t  samples;        /**< @ref eplb_samples. */
   int32_t  duplicates;     /**< @ref eplb_duplicates. */
-  int32_t  reserved;       /**< 0. */
+  int32_t  objective;      /**< @ref eplb_objective. Search only. */
   void*    workspace;      /**< Memory of the CUDA device for the context to work in, the caller's until the context
                                 is destroyed; NULL: the context allocates it, with cudaMalloc. */
   size_t   workspace_bytes; /**< Bytes at @c workspace, at least what eplb_memory_needed() says. */
@@ -336,6 +354,15 @@ typedef struct eplb_input {
                                 give tokens, not fractions. A layer without any load is no error. */
   size_t      loads_count; /**< Elements at @c loads, at least S * L * E. */
   uint64_t    seed;        /**< Of the random numbers of strategies with several candidates; default 0. */
+  const void* current;     /**< [L][P] the expert in each slot now, -1 for none, in the same kind of memory as the loads:
+                                a search starts from there and moves what pays. Experts may be missing, as after the loss
+                                of a gpu. NULL (default): plan from nothing. Search only. */
+  size_t      current_count; /**< Its elements, at least L * P. */
+  int32_t     current_type;  /**< @ref EPLB_TYPE_INT32 (default) or @ref EPLB_TYPE_INT64. */
+  int32_t     max_changes_per_layer; /**< Most slots of a layer that may hold another expert than now; 0: the current
+                                placement is the plan; -1 (default): no limit. Slots that have to change, because they are
+                                empty or an expert has none, must fit into it. */
+  int64_t     max_changes;   /**< The same over all layers; -1 (default): no limit. */
 } eplb_input;
 
 /** Writes the defaults. @p struct_size is `sizeof(eplb_input)`. */
@@ -365,7 +392,8 @@ EPLB_API eplb_status EPLB_CALL eplb_maps_init(eplb_maps* maps, size_t struct_siz
 
 /** How good a placement is under a load. The load of an expert is shared equally by its replicas.
  *  Balancedness of a layer is mean load of the gpus that have slots / largest gpu load, 1 at best, in float64 from
- *  the loads as float32; over several samples, the mean over those in which the layer has load. */
+ *  the loads as float32; over several samples, the mean over those in which the layer has load. Where gpus have
+ *  speeds: (all load / all speeds of gpus that have slots) / largest (gpu load / gpu speed). */
 typedef struct eplb_stats {
   uint32_t struct_size;              /**< sizeof(eplb_stats) in the caller. */
   int32_t  max_replica_count;        /**< Out: most slots that one expert has. */
@@ -377,6 +405,14 @@ typedef struct eplb_stats {
   size_t   layer_balancedness_count; /**< In: its elements, at least L. */
   double*  gpu_load;                 /**< In: buffer in host memory for [L][G] tokens of each gpu, mean over the samples; or NULL. */
   size_t   gpu_load_count;           /**< In: its elements, at least L * G. */
+  double   bound;                    /**< Out: no placement on these gpus has larger balancedness; mean over the layers
+                                          that have load, 1 if none has. From the mean load, from the hottest experts over the
+                                          most replicas they can have, and from what fits into the slots of each gpu. It
+                                          need not be reached by any placement. */
+  double*  layer_bound;              /**< In: buffer in host memory for [L] the same of each layer, 1 for one without load;
+                                          or NULL. */
+  size_t   layer_bound_count;        /**< In: its elements, at least L. */
+  int64_t  changes;                  /**< Out: slots that hold another expert than in eplb_input::current; 0 without one. */
 } eplb_stats;
 
 /** Writes the defaults: no buffers, the rest 0. @p struct_size is `sizeof(eplb_stats)`. */
@@ -413,9 +449,10 @@ typedef struct eplb_context eplb_context;
  *  event, and loads its kernels, so that the first submit may already be captured into a graph; it
  *  must not be called while a graph is being captured.
  *
- *  What can be planned: num_physical_experts a multiple of num_gpus and at least num_logical_experts;
- *  and for a hierarchical plan num_logical_experts a multiple of num_groups, num_groups of num_nodes, and
- *  num_gpus of num_nodes.
+ *  What can be planned: num_physical_experts at least num_logical_experts, on any gpus, by search; by the other
+ *  strategies if it is a multiple of num_gpus, all gpus are alike, and none of the arrays of eplb_shape is given.
+ *  And for a hierarchical plan num_logical_experts a multiple of num_groups, num_groups of num_nodes, on each node
+ *  slots for its experts, and num_gpus a multiple of num_nodes unless eplb_shape::node_of_gpu is given.
  *  @param[in]  shape   copied.
  *  @param[in]  options copied; NULL: the defaults. What its @c user points to must outlive the context.
  *  @param[out] context untouched on failure; give it to eplb_destroy().
@@ -515,8 +552,8 @@ EPLB_API EPLB_NODISCARD eplb_status EPLB_CALL eplb_poll(eplb_context* context, e
 /** @} */
 
 /** @defgroup judge Judging any placement
- *  Host memory. Any P >= E and any G, also where no strategy would plan; groups and nodes are not
- *  looked at. Each call allocates what it needs, with malloc, and frees it.
+ *  Host memory. Any P >= E and any gpus; groups and nodes are not looked at. Each call allocates what it needs, with
+ *  malloc, and frees it.
  *  @{ */
 /** Flags of eplb_check_placement(). */
 enum eplb_check_flag {
@@ -535,7 +572,7 @@ eplb_check_placement(const eplb_shape* shape, const eplb_maps* maps, uint32_t fl
 
 /** Judges a placement under any load, also one it was not planned for. Checks it first.
  *  @param[in]     shape layers, experts, slots, gpus.
- *  @param[in]     input the loads; its seed is not used.
+ *  @param[in]     input the loads, and a current placement to count changes from; the rest is not used.
  *  @param[in]     maps  physical_to_logical, and any of the others.
  *  @param[in,out] stats written only on success.
  *  @param[out]    error may be NULL. */
@@ -546,7 +583,8 @@ eplb_score_placement(const eplb_shape* shape, const eplb_input* input, const epl
 
 /** @defgroup parts The parts of a plan
  *  The two steps that engines use by themselves. Host memory; each call allocates what it needs and
- *  frees it before it returns. max_samples need not be set; policy, groups and nodes play no part.
+ *  frees it before it returns. max_samples need not be set; policy, groups and nodes play no part, and there is no
+ *  current placement.
  *  @{ */
 /** A packing problem for each row: n items into m packs, exactly n / m items in each. Where a message
  *  about a load says layer and expert, these are the row and the item. */
@@ -578,7 +616,8 @@ eplb_balanced_packing(const eplb_options* options, const eplb_input* input,
 /** Gives each expert a slot, and each further slot to the expert with the largest load per replica
  *  (the lowest index on ties). Slots are in that order: experts first, then the extra replicas.
  *  @param[in]  shape   num_layers, num_logical_experts and num_physical_experts; the rest is not looked at.
- *  @param[in]  options threads and callbacks; NULL: the defaults.
+ *  @param[in]  options threads and callbacks; with strategy search, by the root mean square of the samples instead of
+ *                      their sum; NULL: the defaults.
  *  @param[in]  input   the loads.
  *  @param[in]  maps    buffers; physical_to_logical and logical_to_physical number the slots as above.
  *  @param[out] error   may be NULL. */

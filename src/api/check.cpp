@@ -46,6 +46,34 @@ failure describe(const bad_total& bad) {
                   bad.layer);
 }
 
+failure describe(const bad_current& bad) {
+  switch (bad.what.fault) {
+    case current_fault::value:
+      return describe(EPLB_ERROR_INVALID_PLACEMENT,
+                      "input.current of layer %d, slot %d is %lld; it must be an expert, or -1 for none", bad.layer,
+                      bad.what.at, static_cast<long long>(bad.value));
+    case current_fault::group:
+      return describe(EPLB_ERROR_INVALID_PLACEMENT,
+                      "input.current of layer %d has group %d on more than one node, or more groups on its node than "
+                      "belong there; plan with policy global, or from nothing",
+                      bad.layer, bad.what.at);
+    case current_fault::changes:
+    case current_fault::none:
+      break;
+  }
+  return describe(EPLB_ERROR_INVALID_PLACEMENT,
+                  "input.current of layer %d has slots to fill or experts without one: that takes %d changes, more "
+                  "than max_changes_per_layer",
+                  bad.layer, bad.what.at);
+}
+
+failure describe(const bad_budget& bad) {
+  return describe(EPLB_ERROR_INVALID_PLACEMENT,
+                  "input.current has slots to fill or experts without one: that takes %lld changes over all layers, "
+                  "more than max_changes",
+                  static_cast<long long>(bad.needed));
+}
+
 failure describe(const unavailable& what) { return describe(EPLB_ERROR_UNAVAILABLE, "%s", what.why); }
 
 failure describe(const narrow_inverse& map) {
@@ -66,7 +94,7 @@ failure describe(const cuda_error& error) {
   return describe(EPLB_ERROR_CUDA, "%s: %s (%s)", error.call, error.text, error.name);
 }
 
-/// Groups and nodes as the policy sees them, and what planning asks of a shape. Settles the policy.
+/// Groups and nodes as the policy sees them. Settles the policy.
 plan_shape settle_shape(const eplb_shape& given, std::int32_t& policy) {
   plan_shape shape = check_extents(given);
   if (policy != EPLB_POLICY_GLOBAL) {
@@ -80,39 +108,86 @@ plan_shape settle_shape(const eplb_shape& given, std::int32_t& policy) {
     shape.groups = given.num_groups;
     shape.nodes = given.num_nodes;
   }
-  if (shape.slots < shape.gpus)
-    fail(EPLB_ERROR_INVALID_ARGUMENT, "num_physical_experts is %d, less than num_gpus, %d", shape.slots, shape.gpus);
   check_multiple("num_logical_experts", shape.experts, "num_groups", shape.groups);
   check_multiple("num_groups", shape.groups, "num_nodes", shape.nodes);
-  check_multiple("num_gpus", shape.gpus, "num_nodes", shape.nodes);
-  check_multiple("num_physical_experts", shape.slots, "num_nodes", shape.nodes);
-  check_multiple("num_physical_experts", shape.slots, "num_gpus", shape.gpus);
   return shape;
 }
 
-/// What auto stands for; its description says so too. A search pays where samples differ, and where gpus have so
-/// few slots that swaps with the heaviest gpu alone end early.
-std::int32_t settle_strategy(std::int32_t given, const plan_shape& shape, int max_samples) {
-  if (given != EPLB_STRATEGY_AUTO) return given;
-  const int room = shape.slots / shape.gpus;
-  return max_samples > 1 || (room > 2 && room <= 8) ? EPLB_STRATEGY_SEARCH : EPLB_STRATEGY_LPT_SWAP_ANY;
+/// The nodes of a plan, and whether the experts of each have room on it.
+node_size settle_nodes(const plan_shape& shape, const cluster_view& gpus) {
+  if (!gpus.node) check_multiple("num_gpus", shape.gpus, "num_nodes", shape.nodes);
+  for (int gpu = 0; gpus.node && shape.nodes > 1 && gpu < shape.gpus; ++gpu)
+    if (gpus.node[gpu] < 0 || gpus.node[gpu] >= shape.nodes)
+      fail(EPLB_ERROR_INVALID_ARGUMENT, "shape.node_of_gpu of gpu %d is %d; it must be 0 to %d", gpu, gpus.node[gpu],
+           shape.nodes - 1);
+  node_size largest{shape.experts / shape.nodes, 0, 0};
+  constexpr int at_once = 1024;  // nodes; nothing is to be allocated here
+  for (int first = 0; first < shape.nodes; first += at_once) {
+    node_size nodes[at_once] = {};
+    const int count = std::min(shape.nodes - first, at_once);
+    for (int gpu = 0; gpu < shape.gpus; ++gpu) {
+      const int node = gpus.node_of(shape, gpu) - first;
+      if (node < 0 || node >= count) continue;
+      nodes[node].slots += gpus.slots_of(shape, gpu);
+      ++nodes[node].gpus;
+    }
+    for (int node = 0; node < count; ++node) {
+      if (nodes[node].slots < largest.experts)
+        fail(EPLB_ERROR_INVALID_ARGUMENT, "node %d has %d slots, but %d experts have to be on it", first + node,
+             nodes[node].slots, largest.experts);
+      largest.slots = std::max(largest.slots, nodes[node].slots);
+      largest.gpus = std::max(largest.gpus, nodes[node].gpus);
+    }
+  }
+  return largest;
 }
 
-search_rules settle_search(const eplb_options& given, std::int32_t strategy, const plan_shape& shape) {
+/// What auto stands for; its description says so too. A search pays where samples differ, and where gpus have so
+/// few slots that swaps with the heaviest gpu alone end early; only a search can start from a placement, or plan for
+/// gpus that are not alike.
+std::int32_t settle_strategy(std::int32_t given, const plan_shape& shape, bool needs_search, int max_samples) {
+  if (given != EPLB_STRATEGY_AUTO) return given;
+  const int room = shape.slots / shape.gpus;
+  return needs_search || max_samples > 1 || (room > 2 && room <= 8) ? EPLB_STRATEGY_SEARCH : EPLB_STRATEGY_LPT_SWAP_ANY;
+}
+
+/// What a strategy that does not search asks of the gpus.
+void check_alike(const plan_shape& shape, const cluster_view& gpus, std::int32_t strategy) {
+  const char* const array = gpus.slots ? "slots_per_gpu" : gpus.speed ? "speed_of_gpu" : "node_of_gpu";
+  if (!gpus.is_plain())
+    fail(EPLB_ERROR_INVALID_ARGUMENT, "shape.%s is given, but to strategy %s all gpus are alike; search can use it",
+         array, presets[strategy].name);
+  if (shape.slots < shape.gpus)
+    fail(EPLB_ERROR_INVALID_ARGUMENT,
+         "num_physical_experts is %d, less than num_gpus, %d; strategy %s cannot leave a gpu empty, search can",
+         shape.slots, shape.gpus, presets[strategy].name);
+  if (shape.slots % shape.gpus != 0)
+    fail(
+        EPLB_ERROR_INVALID_ARGUMENT,
+        "num_physical_experts is %d, which is not a multiple of num_gpus, %d, as strategy %s needs it; search does not",
+        shape.slots, shape.gpus, presets[strategy].name);
+}
+
+search_rules settle_search(const eplb_options& given, std::int32_t strategy, const node_size& node) {
   const bool one_sample = given.max_samples == 1 || given.samples == EPLB_SAMPLES_SUM;
-  const int default_steps = std::min((one_sample ? 3 : 4) * (shape.gpus / shape.nodes), max_extent);
+  const int default_steps = std::min((one_sample ? 3 : 4) * node.gpus, max_extent);
   check_range("search_steps", given.search_steps, 0, max_extent);
   check_enum("samples", given.samples, EPLB_SAMPLES_SUM + 1);
   check_enum("duplicates", given.duplicates, EPLB_DUPLICATES_ALLOW + 1);
-  if (given.reserved != 0) fail(EPLB_ERROR_INVALID_ARGUMENT, "options.reserved is %d; it must be 0", given.reserved);
-  if (strategy == EPLB_STRATEGY_SEARCH)
+  check_enum("objective", given.objective, EPLB_OBJECTIVE_POWER32 + 1);
+  if (strategy == EPLB_STRATEGY_SEARCH) {
+    const bool is_fourth_power =
+        given.objective == EPLB_OBJECTIVE_PRESET ? one_sample : given.objective == EPLB_OBJECTIVE_POWER4;
     return {given.search_steps ? given.search_steps : default_steps, given.duplicates == EPLB_DUPLICATES_ALLOW,
-            given.samples == EPLB_SAMPLES_SUM};
+            given.samples == EPLB_SAMPLES_SUM, is_fourth_power ? 2 : 5};
+  }
   const char* const name = presets[strategy].name;
   if (given.search_steps)
     fail(EPLB_ERROR_INVALID_ARGUMENT, "search_steps is %d, but strategy %s does not search", given.search_steps, name);
   if (given.samples == EPLB_SAMPLES_EACH)
     fail(EPLB_ERROR_INVALID_ARGUMENT, "samples is each, but strategy %s adds them up; search keeps them apart", name);
+  if (given.objective)
+    fail(EPLB_ERROR_INVALID_ARGUMENT, "objective is %d, but strategy %s does not search", given.objective, name);
   if (given.duplicates == EPLB_DUPLICATES_AVOID)
     fail(EPLB_ERROR_INVALID_ARGUMENT, "duplicates is avoid, which strategy %s does not; search does", name);
   return {};
@@ -178,6 +253,10 @@ eplb_status report_exception(eplb_error* error) {
     out = describe(bad);
   } catch (const bad_total& bad) {
     out = describe(bad);
+  } catch (const bad_current& bad) {
+    out = describe(bad);
+  } catch (const bad_budget& bad) {
+    out = describe(bad);
   } catch (const unavailable& what) {
     out = describe(what);
   } catch (const narrow_inverse& map) {
@@ -224,6 +303,9 @@ template <>
 eplb_input defaults<eplb_input>() {
   eplb_input out{};
   out.num_samples = 1;
+  out.current_type = EPLB_TYPE_INT32;
+  out.max_changes_per_layer = -1;
+  out.max_changes = -1;
   return out;
 }
 template <>
@@ -295,9 +377,37 @@ plan_shape check_extents(const eplb_shape& shape) {
   return {shape.num_layers, shape.num_logical_experts, shape.num_physical_experts, 1, 1, shape.num_gpus};
 }
 
-settled_options settle(const eplb_shape* shape, const eplb_options* options) {
+cluster_view check_gpus(const eplb_shape& shape) {
+  const auto check_count = [&](const char* name, const void* data, std::size_t count) {
+    if (data && count != extent(shape.num_gpus))
+      fail(EPLB_ERROR_INVALID_ARGUMENT, "shape.%s has %zu elements; it must have one for each of the %d gpus", name,
+           count, shape.num_gpus);
+  };
+  check_count("slots_per_gpu", shape.slots_per_gpu, shape.slots_per_gpu_count);
+  check_count("speed_of_gpu", shape.speed_of_gpu, shape.speed_of_gpu_count);
+  check_count("node_of_gpu", shape.node_of_gpu, shape.node_of_gpu_count);
+  std::int64_t slots = 0;
+  for (int gpu = 0; shape.slots_per_gpu && gpu < shape.num_gpus; ++gpu) {
+    const std::int32_t room = shape.slots_per_gpu[gpu];
+    if (room < 0)
+      fail(EPLB_ERROR_INVALID_ARGUMENT, "shape.slots_per_gpu of gpu %d is %d; it must be 0 or more", gpu, room);
+    slots += room;
+  }
+  if (shape.slots_per_gpu && slots != shape.num_physical_experts)
+    fail(EPLB_ERROR_INVALID_ARGUMENT, "shape.slots_per_gpu adds up to %lld; it must be num_physical_experts, %d",
+         static_cast<long long>(slots), shape.num_physical_experts);
+  for (int gpu = 0; shape.speed_of_gpu && gpu < shape.num_gpus; ++gpu) {
+    const float speed = shape.speed_of_gpu[gpu];
+    if (!(speed >= 0.001f && speed <= 1000))
+      fail(EPLB_ERROR_INVALID_ARGUMENT, "shape.speed_of_gpu of gpu %d is %g; it must be 0.001 to 1000", gpu,
+           static_cast<double>(speed));
+  }
+  return {shape.slots_per_gpu, shape.speed_of_gpu, shape.node_of_gpu};
+}
+
+settled_options settle(const eplb_shape* shape, const eplb_options* options, const eplb_input* once) {
   const eplb_shape dimensions = read_struct(shape, "shape");
-  const eplb_options given = options ? read_struct(options, "options") : defaults<eplb_options>();
+  eplb_options given = options ? read_struct(options, "options") : defaults<eplb_options>();
   check_enum("strategy", given.strategy, preset_count);
   check_enum("policy", given.policy, EPLB_POLICY_GLOBAL + 1);
   check_enum("backend", given.backend, EPLB_BACKEND_CUDA + 1);
@@ -306,6 +416,7 @@ settled_options settle(const eplb_shape* shape, const eplb_options* options) {
   check_range("device", given.device, -1, INT32_MAX);
   check_range("num_threads", given.num_threads, 0, most_threads);
   check_range("max_samples", given.max_samples, 1, max_extent);
+  if (once) given.max_samples = std::clamp(once->num_samples, given.max_samples, max_extent);
   if (!given.alloc_fn != !given.free_fn)
     fail(EPLB_ERROR_INVALID_ARGUMENT, "alloc_fn and free_fn must be set together, or neither");
   if (given.backend == EPLB_BACKEND_CPU && given.memory == EPLB_MEMORY_CUDA)
@@ -314,9 +425,14 @@ settled_options settle(const eplb_shape* shape, const eplb_options* options) {
   settled_options out{};
   out.policy = given.policy;
   out.spec.shape = settle_shape(dimensions, out.policy);
-  out.strategy = settle_strategy(given.strategy, out.spec.shape, given.max_samples);
+  const plan_shape& extents = out.spec.shape;
+  out.spec.gpus = check_gpus(dimensions);
+  const bool needs_search = !out.spec.gpus.is_plain() || extents.slots % extents.gpus != 0 || (once && once->current);
+  out.strategy = settle_strategy(given.strategy, extents, needs_search, given.max_samples);
+  if (out.strategy != EPLB_STRATEGY_SEARCH) check_alike(extents, out.spec.gpus, out.strategy);
+  out.spec.node = settle_nodes(extents, out.spec.gpus);
   out.spec.rules = settle_rules(given, out.strategy);
-  out.spec.search = settle_search(given, out.strategy, out.spec.shape);
+  out.spec.search = settle_search(given, out.strategy, out.spec.node);
   out.spec.first_problem = 1;
   out.spec.max_samples = given.max_samples;
   out.spec.memory = static_cast<memory_kind>(given.memory);
@@ -367,6 +483,23 @@ load_view check_input(const eplb_input& input, const plan_shape& shape, int max_
   return {type, input.loads, input.num_samples};
 }
 
+current_view check_current(const eplb_input& input, const plan_shape& shape) {
+  check_range("input.max_changes_per_layer", input.max_changes_per_layer, -1, INT32_MAX);
+  check_range("input.max_changes", input.max_changes, -1, INT64_MAX);
+  if (!input.current) {
+    if (input.max_changes_per_layer >= 0 || input.max_changes >= 0)
+      fail(EPLB_ERROR_INVALID_ARGUMENT, "input.%s is set, but input.current, from which changes count, is NULL",
+           input.max_changes >= 0 ? "max_changes" : "max_changes_per_layer");
+    return {};
+  }
+  const scalar type = check_map_type("input.current_type", input.current_type);
+  check_buffer("input.current", input.current, input.current_count, extent(shape.layers) * extent(shape.slots),
+               size_of(type));
+  return {input.current, type == scalar::int64,
+          input.max_changes_per_layer >= 0 ? input.max_changes_per_layer : INT32_MAX,
+          input.max_changes >= 0 ? input.max_changes : INT64_MAX};
+}
+
 maps_view check_maps(const eplb_maps& maps, const plan_shape& shape, memory_kind memory) {
   const scalar type = check_map_type("maps.type", maps.type);
   check_memory("maps.memory", maps.memory, memory);
@@ -393,7 +526,9 @@ placement_stats check_stats(const eplb_stats& stats, const plan_shape& shape) {
                extent(shape.layers), sizeof(double));
   check_buffer("stats.gpu_load", stats.gpu_load, stats.gpu_load_count, extent(shape.layers) * extent(shape.gpus),
                sizeof(double));
+  check_buffer("stats.layer_bound", stats.layer_bound, stats.layer_bound_count, extent(shape.layers), sizeof(double));
   placement_stats out{};
+  out.layer_bound = stats.layer_bound;
   out.layer_balancedness = stats.layer_balancedness;
   out.gpu_load = stats.gpu_load;
   return out;
@@ -405,6 +540,8 @@ void write_stats(eplb_stats* to, eplb_stats given, const placement_stats& from) 
   given.balancedness_min = from.balancedness_min;
   given.empty_layers = from.empty_layers;
   given.duplicates = from.duplicates;
+  given.bound = from.bound;
+  given.changes = from.changes;
   write_struct(to, given);
 }
 

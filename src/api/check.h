@@ -124,11 +124,14 @@ struct settled_options {
 
 /// Layers, experts, slots and gpus; no more is needed to judge a placement.
 plan_shape check_extents(const eplb_shape& shape);
-settled_options settle(const eplb_shape* shape, const eplb_options* options);
+cluster_view check_gpus(const eplb_shape& shape);
+/// `once`: the only input there will be; null: not known.
+settled_options settle(const eplb_shape* shape, const eplb_options* options, const eplb_input* once = nullptr);
 
 scalar check_map_type(const char* name, std::int32_t type);
 void check_memory(const char* name, std::int32_t given, memory_kind expected);
 load_view check_input(const eplb_input& input, const plan_shape& shape, int max_samples, memory_kind memory);
+current_view check_current(const eplb_input& input, const plan_shape& shape);
 maps_view check_maps(const eplb_maps& maps, const plan_shape& shape, memory_kind memory);
 placement_stats check_stats(const eplb_stats& stats, const plan_shape& shape);
 void write_stats(eplb_stats* to, eplb_stats given, const placement_stats& from);

@@ -69,11 +69,16 @@ void check_usable(const eplb_context& context, const char* name, const void* buf
   if (why) fail(EPLB_ERROR_INVALID_ARGUMENT, "%s, at %p, %s", name, buffer, why);
 }
 
-load_view check_loads(const eplb_context& context, const eplb_input& input) {
+plan_input check_inputs(const eplb_context& context, const eplb_input& input) {
   const plan_spec& spec = context.options.spec;
   const load_view loads = check_input(input, spec.shape, spec.max_samples, spec.memory);
   check_usable(context, "input.loads", loads.data);
-  return loads;
+  const current_view current = check_current(input, spec.shape);
+  if (current.expert && spec.search.steps == 0)
+    fail(EPLB_ERROR_INVALID_ARGUMENT, "input.current is given, but strategy %s plans from nothing; search can use it",
+         presets[context.options.strategy].name);
+  check_usable(context, "input.current", current.expert);
+  return {loads, current, input.seed};
 }
 
 maps_view check_buffers(const eplb_context& context, const eplb_maps& maps) {
@@ -88,12 +93,12 @@ maps_view check_buffers(const eplb_context& context, const eplb_maps& maps) {
 
 void submit(eplb_context& context, const eplb_input& input) {
   const settled_options& options = context.options;
-  const load_view loads = check_loads(context, input);
+  const plan_input from = check_inputs(context, input);
   progress_callback progress(options);
-  context.planner->plan(loads, input.seed, options.progress_fn ? &progress : nullptr);
+  context.planner->plan(from, options.progress_fn ? &progress : nullptr);
   if (logs(options, EPLB_LOG_DEBUG))  // looking at all counts takes time
     log(options, EPLB_LOG_DEBUG, "planned from %d samples with seed %llu: at most %d replicas of an expert",
-        loads.samples, static_cast<unsigned long long>(input.seed), context.planner->max_replica_count());
+        from.loads.samples, static_cast<unsigned long long>(input.seed), context.planner->max_replica_count());
 }
 
 void get_maps(eplb_context& context, const maps_view& out) {
@@ -154,6 +159,7 @@ context_pointer make_context(const settled_options& options) {
   char* const aligned = static_cast<char*>(arena::align(block));
   context_pointer context(new (aligned) eplb_context{options, block, nullptr, getpid(), {false}});
   context->planner = options.where->make(options.spec, aligned + planner_offset);
+  context->options.spec.gpus = {};  // the caller's, who may free them now
   const plan_shape& shape = options.spec.shape;
   log(options, EPLB_LOG_INFO,
       "context for %d layers of %d experts in %d slots on %d gpus, %d groups on %d nodes: strategy %s, backend %s, "
@@ -166,12 +172,12 @@ context_pointer make_context(const settled_options& options) {
   return context;
 }
 
-void plan_once(settled_options settled, const eplb_input& input, const maps_view& out, eplb_stats* stats) {
-  settled.spec.max_samples = std::max(settled.spec.max_samples, input.num_samples);
+void plan_once(const settled_options& settled, const eplb_input& input, const maps_view& out, eplb_stats* stats) {
   if (settled.spec.memory != memory_kind::host)
     fail(EPLB_ERROR_INVALID_ARGUMENT, "options.memory is cuda, but this call works on host memory; create a context");
   // Before memory is asked for by what it says.
   check_input(input, settled.spec.shape, settled.spec.max_samples, memory_kind::host);
+  check_current(input, settled.spec.shape);
   if (stats) check_stats(read_struct(stats, "stats"), settled.spec.shape);
   const context_pointer context = make_context(settled);
   submit(*context, input);
@@ -246,7 +252,7 @@ eplb_status eplb_submit_weights_async(eplb_context* context, const eplb_input* i
     const hold held(context);
     stream_planner& planner = on_stream(*context, stream);
     const eplb_input given = read_struct(input, "input");
-    planner.plan_async(check_loads(*context, given), given.seed, stream);
+    planner.plan_async(check_inputs(*context, given), stream);
   });
 }
 
@@ -273,8 +279,9 @@ eplb_status eplb_poll(eplb_context* context, eplb_error* error) {
 eplb_status eplb_rebalance_experts(const eplb_shape* shape, const eplb_options* options, const eplb_input* input,
                                    const eplb_maps* maps, eplb_stats* stats, eplb_error* error) {
   return guarded(error, [&] {
-    const settled_options settled = settle(shape, options);
+    const eplb_input given = read_struct(input, "input");
+    const settled_options settled = settle(shape, options, &given);
     const maps_view out = check_maps(read_struct(maps, "maps"), settled.spec.shape, memory_kind::host);
-    plan_once(settled, read_struct(input, "input"), out, stats);
+    plan_once(settled, given, out, stats);
   });
 }

@@ -30,6 +30,6 @@ using context_pointer = std::unique_ptr<eplb_context, context_destroyer>;
 context_pointer make_context(const settled_options& options);
 
 /// A context's life in one go; stats may be null.
-void plan_once(settled_options settled, const eplb_input& input, const maps_view& out, eplb_stats* stats);
+void plan_once(const settled_options& settled, const eplb_input& input, const maps_view& out, eplb_stats* stats);
 
 }  // namespace eplb

@@ -6,7 +6,8 @@ namespace eplb {
 
 const preset presets[preset_count] = {
     {"auto",
-     "what we recommend: search for several samples or 3 to 8 slots a gpu, else lpt-swap-any; may become better "
+     "what we recommend: search for several samples, 3 to 8 slots a gpu or gpus that differ, else lpt-swap-any; may "
+     "become better "
      "between minor versions",
      {}},
     {"lpt",
@@ -39,7 +40,8 @@ const preset presets[preset_count] = {
      {initial_packing::lpt, 64, 0.2f, amplitude_form::linear, swap_scope::heaviest_lightest, 20,
       candidate_choice::max_load}},
     {"search",
-     "a tabu search from lpt on, under each sample by itself, without two replicas of an expert on one gpu",
+     "a tabu search over placements: several samples, gpus as they are, from a current placement, no expert twice on a "
+     "gpu",
      {initial_packing::lpt, 1, 0, amplitude_form::constant, swap_scope::none, 0, candidate_choice::max_load}},
 };
 

@@ -30,6 +30,7 @@ struct judge_memory {
   layer_maps maps;        // of all layers
   index_t* slot_of_rank;  // [slots]
   index_t* first_slot;    // [experts]
+  cluster gpus;
   score_memory score;
   float* load;  // [samples][layers][experts]
 
@@ -40,7 +41,8 @@ struct judge_memory {
                 memory.take<index_t>(layers * experts)};
     out.slot_of_rank = memory.take<index_t>(slots);
     out.first_slot = memory.take<index_t>(experts);
-    out.score = score_memory::lay_out(memory, shape);
+    out.gpus = cluster::lay_out(memory, shape);
+    out.score = score_memory::lay_out<serial_group>(memory, shape);
     out.load = memory.take<float>(extent(samples) * layers * experts);
     return out;
   }
@@ -131,10 +133,11 @@ class layer_check {
 
   void reject_duplicates() {
     serial_group serial;
-    find_duplicates(serial, shape_, maps_.physical_to_logical, memory_.score.last_gpu, [&](int slot, int gpu) {
-      reject("layer %d, slot %d holds expert %d, which gpu %d has in an earlier slot", layer_, slot,
-             static_cast<int>(maps_.physical_to_logical[slot]), gpu);
-    });
+    find_duplicates(serial, shape_, memory_.gpus, maps_.physical_to_logical, memory_.score.last_gpu,
+                    [&](int slot, int gpu) {
+                      reject("layer %d, slot %d holds expert %d, which gpu %d has in an earlier slot", layer_, slot,
+                             static_cast<int>(maps_.physical_to_logical[slot]), gpu);
+                    });
   }
 
  private:
@@ -201,6 +204,19 @@ void convert_loads(const plan_shape& shape, const In* in, int samples, float* ou
     }
 }
 
+/// Slots that hold another expert than in the current placement.
+std::int64_t count_changes(const plan_shape& shape, const current_view& current, const layer_maps& maps) {
+  std::int64_t changes = 0;
+  const std::size_t slots = extent(shape.slots);
+  for (std::size_t i = 0; i < extent(shape.layers) * slots; ++i) {
+    const std::int64_t e = current[i];
+    const layer_outcome bad{current_fault::value, static_cast<int>(i % slots)};
+    if (e < -1 || e >= shape.experts) throw bad_current{bad, static_cast<int>(i / slots), e};
+    changes += e != maps.physical_to_logical[i] ? 1 : 0;
+  }
+  return changes;
+}
+
 }  // namespace
 }  // namespace eplb
 
@@ -208,32 +224,42 @@ using namespace eplb;
 
 eplb_status eplb_check_placement(const eplb_shape* shape, const eplb_maps* maps, uint32_t flags, eplb_error* error) {
   return guarded(error, [&] {
-    const plan_shape extents = check_extents(read_struct(shape, "shape"));
+    const eplb_shape dimensions = read_struct(shape, "shape");
+    const plan_shape extents = check_extents(dimensions);
+    const cluster_view gpus = check_gpus(dimensions);
     const maps_view given = check_placement_maps(maps, extents);
     if (flags & ~std::uint32_t{EPLB_CHECK_DUPLICATES})
       fail(EPLB_ERROR_INVALID_ARGUMENT, "flags is %u, which has bits that this library does not know", flags);
     const call_memory memory(judge_memory::size(extents, 0));
     arena pieces = memory.pieces();
-    check_placement(extents, given, flags & EPLB_CHECK_DUPLICATES, judge_memory::lay_out(pieces, extents, 0));
+    judge_memory parts = judge_memory::lay_out(pieces, extents, 0);
+    parts.gpus.describe(extents, gpus);
+    check_placement(extents, given, flags & EPLB_CHECK_DUPLICATES, parts);
   });
 }
 
 eplb_status eplb_score_placement(const eplb_shape* shape, const eplb_input* input, const eplb_maps* maps,
                                  eplb_stats* stats, eplb_error* error) {
   return guarded(error, [&] {
-    const plan_shape extents = check_extents(read_struct(shape, "shape"));
-    const load_view loads = check_input(read_struct(input, "input"), extents, max_extent, memory_kind::host);
+    const eplb_shape dimensions = read_struct(shape, "shape");
+    const plan_shape extents = check_extents(dimensions);
+    const cluster_view gpus = check_gpus(dimensions);
+    const eplb_input given_input = read_struct(input, "input");
+    const load_view loads = check_input(given_input, extents, max_extent, memory_kind::host);
+    const current_view current = check_current(given_input, extents);
     const maps_view given = check_placement_maps(maps, extents);
     const eplb_stats asked = read_struct(stats, "stats");
     placement_stats out = check_stats(asked, extents);
     const call_memory memory(judge_memory::size(extents, loads.samples));
     arena pieces = memory.pieces();
-    const judge_memory parts = judge_memory::lay_out(pieces, extents, loads.samples);
+    judge_memory parts = judge_memory::lay_out(pieces, extents, loads.samples);
+    parts.gpus.describe(extents, gpus);
     const float_mode exact;
     check_placement(extents, given, false, parts);
+    out.changes = current.expert ? count_changes(extents, current, parts.maps) : 0;
     visit_loads(loads, [&](auto* in) { convert_loads(extents, in, loads.samples, parts.load); });
     serial_group group;
-    score(group, extents, parts.maps, parts.load, loads.samples, parts.score, out);
+    score(group, extents, parts.gpus, parts.maps, parts.load, loads.samples, parts.score, out);
     write_stats(stats, asked, out);
   });
 }

@@ -6,6 +6,13 @@
 namespace eplb {
 namespace {
 
+/// The loads of a part, which has no placement to start from.
+eplb_input part_input(const eplb_input* input) {
+  const eplb_input out = read_struct(input, "input");
+  if (out.current) fail(EPLB_ERROR_INVALID_ARGUMENT, "input.current is given, but this call starts from nothing");
+  return out;
+}
+
 /// The caller's options without what a part has no use for.
 eplb_options global_options(const eplb_options* options) {
   eplb_options out = options ? read_struct(options, "options") : defaults<eplb_options>();
@@ -57,7 +64,8 @@ eplb_status eplb_balanced_packing(const eplb_options* options, const eplb_input*
     // inverse map is then the slot of each item; it is made in one of the caller's buffers.
     const eplb_shape shape = make_shape(given.num_rows, given.num_items, given.num_items, given.num_packs);
     const eplb_options global = global_options(options);
-    settled_options settled = settle(&shape, &global);
+    const eplb_input loads = part_input(input);
+    settled_options settled = settle(&shape, &global, &loads);
     settled.spec.first_problem = 0;
     eplb_maps slots = defaults<eplb_maps>();
     slots.type = given.type;
@@ -65,7 +73,7 @@ eplb_status eplb_balanced_packing(const eplb_options* options, const eplb_input*
     slots.logical_to_physical = given.pack_index ? given.pack_index : given.rank_in_pack;
     slots.logical_to_physical_count = count;
     const maps_view out = check_maps(slots, settled.spec.shape, memory_kind::host);
-    plan_once(settled, read_struct(input, "input"), out, nullptr);
+    plan_once(settled, loads, out, nullptr);
     const int room = given.num_items / given.num_packs;
     if (out.type == scalar::int32)
       split_slots(static_cast<const std::int32_t*>(out.logical_to_physical), out.logical_to_physical ? count : 0,
@@ -85,9 +93,11 @@ eplb_status eplb_replicate_experts(const eplb_shape* shape, const eplb_options* 
     // A plan with a gpu for each slot: packing leaves the slots as they were made.
     const eplb_shape flat =
         make_shape(given.num_layers, given.num_logical_experts, given.num_physical_experts, given.num_physical_experts);
-    const eplb_options global = global_options(options);
-    const settled_options settled = settle(&flat, &global);
+    eplb_options global = global_options(options);
+    if (global.strategy == EPLB_STRATEGY_AUTO) global.strategy = EPLB_STRATEGY_LPT;  // by the loads' sum
+    const eplb_input loads = part_input(input);
+    const settled_options settled = settle(&flat, &global, &loads);
     const maps_view out = check_maps(read_struct(maps, "maps"), settled.spec.shape, memory_kind::host);
-    plan_once(settled, read_struct(input, "input"), out, nullptr);
+    plan_once(settled, loads, out, nullptr);
   });
 }

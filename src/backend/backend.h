@@ -6,7 +6,7 @@
 #include <cstdio>
 #include <stdexcept>
 
-#include "core/problem.h"
+#include "core/cluster.h"
 
 namespace eplb {
 
@@ -19,6 +19,8 @@ enum class scalar { float32, float64, int32, int64 };
 /// What is fixed when a planner is made.
 struct plan_spec {
   plan_shape shape;
+  node_size node;
+  cluster_view gpus;  // valid while a planner is made
   packing_rules rules;
   search_rules search;  // with steps: instead of the rules
   /// Number, for the random draws, of the packing problem of the first node.
@@ -36,6 +38,13 @@ struct load_view {
   scalar type;
   const void* data;
   int samples;
+};
+
+/// What a plan is made from.
+struct plan_input {
+  load_view loads;
+  current_view current;
+  std::uint64_t seed;
 };
 
 /// Calls f with the loads as a pointer to their type.
@@ -92,6 +101,16 @@ struct bad_load {
 struct bad_total {
   int layer;
 };
+/// A current placement that cannot be planned from.
+struct bad_current {
+  layer_outcome what;
+  int layer;
+  std::int64_t value;  // of a bad slot
+};
+/// All layers of a current placement need more changes than are allowed.
+struct bad_budget {
+  std::int64_t needed;
+};
 /// An inverse map too narrow for the plan.
 struct narrow_inverse {
   std::size_t width, needed;
@@ -125,8 +144,9 @@ class planner {
   virtual const char* why_unusable(const void*) const { return nullptr; }
   /// Null if it cannot work on streams.
   virtual stream_planner* on_streams() { return nullptr; }
-  /// Makes a plan the current one. Throws bad_load, bad_total or cancelled, and then keeps the one before.
-  virtual void plan(const load_view& loads, std::uint64_t seed, progress_sink* progress) = 0;
+  /// Makes a plan the current one. Throws bad_load, bad_total, bad_current, bad_budget or cancelled, and then keeps
+  /// the one before.
+  virtual void plan(const plan_input& input, progress_sink* progress) = 0;
   virtual bool has_plan() const = 0;
   /// Of the current plan, as the next two.
   virtual int max_replica_count() const = 0;
@@ -139,7 +159,7 @@ class stream_planner {
  public:
   /// Null if work can be enqueued on this stream, otherwise what is wrong with it.
   virtual const char* why_unusable_stream(void* stream) = 0;
-  virtual void plan_async(const load_view& loads, std::uint64_t seed, void* stream) = 0;
+  virtual void plan_async(const plan_input& input, void* stream) = 0;
   virtual void get_maps_async(const maps_view& out, void* stream) = 0;
   /// Whether a plan was made, or enqueued to be made. Asks no device.
   virtual bool has_work() const = 0;

@@ -22,13 +22,15 @@ struct stored_plan {
   int samples;
   float* load;  // [samples][layers][experts]
   layer_maps maps;
+  std::int64_t changes;
 };
 
 /// What one thread works with.
 struct worker_memory {
   float* sum;  // [experts] of a layer over the samples
   layer_memory layer;
-  node_search search;       // if it searches
+  node_search search;       // } if it searches
+  index_t* current;         // } [slots] of a layer
   index_t* best_member;     // [slots] } of its share of the candidates
   std::uint64_t* best_key;  // [1]     }
 };
@@ -38,7 +40,10 @@ struct cpu_memory {
   stored_plan plans[2];
   worker_memory* workers;
   std::thread* threads;
+  cluster gpus;
   score_memory score;
+  node_outcome* outcomes;  // [layers][nodes] } if it searches
+  int* budget;             // [layers][nodes] }
 };
 
 cpu_memory lay_out(arena& memory, const plan_spec& spec) {
@@ -52,14 +57,24 @@ cpu_memory lay_out(arena& memory, const plan_spec& spec) {
   }
   out.workers = memory.take<worker_memory>(threads);
   out.threads = memory.take<std::thread>(threads - 1);
-  out.score = score_memory::lay_out(memory, shape);
+  out.gpus = cluster::lay_out(memory, shape);
+  out.score = score_memory::lay_out<serial_group>(memory, shape);
+  const bool searches = spec.search.steps > 0;
+  if (searches) {
+    out.outcomes = memory.take<node_outcome>(layers * extent(shape.nodes));
+    out.budget = memory.take<int>(layers * extent(shape.nodes));
+  }
   for (std::size_t t = 0; t < threads; ++t) {
     worker_memory worker;
     worker.sum = memory.take<float>(extent(shape.experts));
-    worker.layer = layer_memory::lay_out<serial_group>(memory, shape);
+    worker.layer = layer_memory::lay_out<serial_group>(memory, shape, spec.node);
     worker.search = {};
-    if (spec.search.steps > 0)
-      worker.search = node_search::lay_out<serial_group>(memory, shape, spec.search.sum_samples ? 1 : spec.max_samples);
+    worker.current = nullptr;
+    if (searches) {
+      const int samples = spec.search.sum_samples ? 1 : spec.max_samples;
+      worker.search = node_search::lay_out<serial_group>(memory, shape, spec.node, samples);
+      worker.current = memory.take<index_t>(extent(shape.slots));
+    }
     worker.best_member = memory.take<index_t>(extent(std::max(shape.slots, shape.groups)));
     worker.best_key = memory.take<std::uint64_t>(1);
     if (out.workers) new (&out.workers[t]) worker_memory(worker);
@@ -92,28 +107,59 @@ class cpu_planner final : public planner {
       : spec_(spec),
         kernels_(spec.kernels ? *spec.kernels : best_kernels()),
         memory_(memory),
-        pool_(spec.threads, memory.threads) {}
+        pool_(spec.threads, memory.threads) {
+    memory_.gpus.describe(spec.shape, spec.gpus);
+    spec_.gpus = {};
+  }
 
-  void plan(const load_view& loads, std::uint64_t seed, progress_sink* progress) override {
+  void plan(const plan_input& input, progress_sink* progress) override {
     const float_mode exact;
     stored_plan& next = memory_.plans[1 - current_];
-    next.samples = loads.samples;
+    next.samples = input.loads.samples;
+    next.changes = 0;
+    if (spec_.search.steps > 0)
+      search(input, next, progress);
+    else
+      balance(input, next, progress);
+    current_ = 1 - current_;
+    has_plan_ = true;
+  }
+
+  bool has_plan() const override { return has_plan_; }
+
+  int max_replica_count() const override {
+    const index_t* const count = current().maps.replica_count;
+    return *std::max_element(count, count + extent(spec_.shape.layers) * extent(spec_.shape.experts));
+  }
+
+  void get_maps(const maps_view& out) override {
+    for (int layer = 0; layer < spec_.shape.layers; ++layer)
+      kernels_.write_maps(spec_.shape, current().maps.of(spec_.shape, layer), layer, out);
+  }
+
+  void get_stats(placement_stats& out) override {
+    const float_mode exact;
+    serial_group group;
+    score(group, spec_.shape, memory_.gpus, current().maps, current().load, current().samples, memory_.score, out);
+    out.changes = current().changes;
+  }
+
+ private:
+  const stored_plan& current() const { return memory_.plans[current_]; }
+
+  /// By a member of the packing family.
+  void balance(const plan_input& input, stored_plan& next, progress_sink* progress) {
     std::atomic<bool> bad{false};
     bool stopped = false;
     const auto plan_layer = [&](int worker, int layer, search_hook* hook) {
       const worker_memory& own = memory_.workers[worker];
-      const float* const load = read_layer(loads, layer, next, own);
+      const float* const load = read_layer(input.loads, layer, next, own);
       if (!load) {
         bad = true;
         return;
       }
-      const std::size_t stride = extent(spec_.shape.layers) * extent(spec_.shape.experts);
-      const layer_samples samples =
-          spec_.search.sum_samples
-              ? layer_samples{load, 0, 1}
-              : layer_samples{next.load + extent(layer) * extent(spec_.shape.experts), stride, loads.samples};
-      kernels_.plan_layer({spec_.shape, spec_.rules, seed, layer, spec_.first_problem, load, own.layer,
-                           next.maps.of(spec_.shape, layer), spec_.search, samples, own.search},
+      kernels_.plan_layer({spec_.shape, spec_.rules, input.seed, layer, spec_.first_problem, load, own.layer,
+                           next.maps.of(spec_.shape, layer)},
                           hook);
     };
     const auto stop_after = [&](int done) {
@@ -134,32 +180,83 @@ class cpu_planner final : public planner {
       pool_.run(
           spec_.shape.layers, [&](int worker, int layer) { plan_layer(worker, layer, nullptr); }, stop_after);
     }
-    if (bad) throw_first_fault(loads, next);
+    if (bad) throw_first_fault(input, next);
     if (stopped) throw cancelled{};
-    current_ = 1 - current_;
-    has_plan_ = true;
   }
 
-  bool has_plan() const override { return has_plan_; }
-
-  int max_replica_count() const override {
-    const index_t* const count = current().maps.replica_count;
-    return *std::max_element(count, count + extent(spec_.shape.layers) * extent(spec_.shape.experts));
+  void search(const plan_input& input, stored_plan& next, progress_sink* progress) {
+    const int layers = spec_.shape.layers, nodes = spec_.shape.nodes;
+    const auto of = [&](int layer) { return extent(layer) * extent(nodes); };
+    const current_view& from = input.current;
+    std::fill_n(memory_.budget, of(layers), from.expert ? from.most_changes : any_number);
+    const bool shares = shares_budget(spec_.shape, from);
+    std::atomic<bool> bad{false};
+    bool stopped = false;
+    int before = 0;  // units of work, one for each layer
+    const auto stop_after = [&](int done) {
+      const float_mode whatever_the_callback_does;
+      if (progress && progress->stop_after(before + done, shares ? 2 * layers : layers)) stopped = true;
+      return stopped || bad;
+    };
+    const auto search_all = [&](auto has_to_be_searched) {
+      pool_.run(
+          layers,
+          [&](int worker, int layer) {
+            if (has_to_be_searched(layer) && !search_layer(input, next, worker, layer, before > 0, spec_.search.steps))
+              bad = true;
+          },
+          stop_after);
+      if (bad) throw_first_fault(input, next);
+      if (stopped) throw cancelled{};
+    };
+    search_all([](int) { return true; });
+    if (shares) {
+      for (int layer = 0; layer < layers; ++layer)
+        share_budget(memory_.outcomes + of(layer), nodes, from.most_changes, memory_.budget + of(layer));
+      if (!share_budget(memory_.outcomes, of(layers), from.most_changes_in_all, memory_.budget)) {
+        std::int64_t needed = 0;
+        for (std::size_t i = 0; i < of(layers); ++i) needed += memory_.outcomes[i].needed;
+        throw bad_budget{needed};
+      }
+      before = layers;
+      search_all([&](int layer) {
+        bool has_too_much = false;
+        for (std::size_t i = of(layer); i < of(layer + 1); ++i)
+          has_too_much |= memory_.outcomes[i].changes > memory_.budget[i];
+        return has_too_much;
+      });
+    }
+    for (std::size_t i = 0; i < of(layers); ++i) next.changes += memory_.outcomes[i].changes;
   }
 
-  void get_maps(const maps_view& out) override {
-    for (int layer = 0; layer < spec_.shape.layers; ++layer)
-      kernels_.write_maps(spec_.shape, current().maps.of(spec_.shape, layer), layer, out);
+  /// False if the loads or the current placement cannot be used.
+  bool search_layer(const plan_input& input, stored_plan& next, int worker, int layer, bool again, int steps,
+                    layer_outcome* outcome = nullptr) {
+    const worker_memory& own = memory_.workers[worker];
+    const float* const load = read_layer(input.loads, layer, next, own);
+    if (!load) return false;
+    const plan_shape& shape = spec_.shape;
+    const layer_samples samples =
+        spec_.search.sum_samples ? layer_samples{load, 0, 1}
+                                 : layer_samples{next.load + extent(layer) * extent(shape.experts),
+                                                 extent(shape.layers) * extent(shape.experts), input.loads.samples};
+    search_rules rules = spec_.search;
+    rules.steps = steps;
+    const std::size_t nodes = extent(layer) * extent(shape.nodes);
+    const layer_outcome found = kernels_.search_layer({{shape, spec_.node, memory_.gpus, rules, samples, nullptr},
+                                                       layer,
+                                                       input.current,
+                                                       memory_.budget + nodes,
+                                                       again,
+                                                       load,
+                                                       own.layer,
+                                                       own.search,
+                                                       own.current,
+                                                       memory_.outcomes + nodes,
+                                                       next.maps.of(shape, layer)});
+    if (outcome) *outcome = found;
+    return found.fault == current_fault::none;
   }
-
-  void get_stats(placement_stats& out) override {
-    const float_mode exact;
-    serial_group group;
-    score(group, spec_.shape, current().maps, current().load, current().samples, memory_.score, out);
-  }
-
- private:
-  const stored_plan& current() const { return memory_.plans[current_]; }
 
   /// Converts a layer's loads and returns their sum over the samples; null if they cannot be used.
   const float* read_layer(const load_view& loads, int layer, stored_plan& plan, const worker_memory& worker) {
@@ -176,7 +273,8 @@ class cpu_planner final : public planner {
   }
 
   /// Looks once more, in the order of the caller's buffer.
-  [[noreturn]] void throw_first_fault(const load_view& loads, stored_plan& scratch) {
+  [[noreturn]] void throw_first_fault(const plan_input& input, stored_plan& scratch) {
+    const load_view& loads = input.loads;
     const worker_memory& worker = memory_.workers[0];
     const int experts = spec_.shape.experts, layers = spec_.shape.layers;
     for (int s = 0; s < loads.samples; ++s)
@@ -187,7 +285,15 @@ class cpu_planner final : public planner {
       }
     for (int layer = 0; layer < layers; ++layer)
       if (!read_layer(loads, layer, scratch, worker)) throw bad_total{layer};
-    throw std::logic_error("the loads changed while they were read");
+    for (int layer = 0; input.current.expert && layer < layers; ++layer) {
+      layer_outcome found{};
+      if (search_layer(input, scratch, 0, layer, false, 0, &found)) continue;
+      throw bad_current{found, layer,
+                        found.fault == current_fault::value
+                            ? input.current[extent(layer) * extent(spec_.shape.slots) + extent(found.at)]
+                            : 0};
+    }
+    throw std::logic_error("what is planned from changed while it was read");
   }
 
   /// Deals the candidates of one problem, sorted by worker 0, to all threads.
@@ -211,7 +317,7 @@ class cpu_planner final : public planner {
     std::copy_n(best->best_member, problem.items, memory_.workers[0].layer.member);
   }
 
-  const plan_spec spec_;
+  plan_spec spec_;
   const cpu_kernels& kernels_;
   cpu_memory memory_;
   thread_pool pool_;

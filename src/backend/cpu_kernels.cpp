@@ -24,8 +24,6 @@ std::uint64_t try_share(const packing_problem& problem, const packing_rules& rul
 
 void plan_layer(const layer_job& job, search_hook* hook) {
   const layer_memory memory = job.memory;
-  if (job.search.steps > 0)
-    return search_layer(group, job.shape, job.search, job.load, job.samples, memory, job.searcher, job.out);
   balance_layer(group, job.shape, job.seed, static_cast<std::uint32_t>(job.layer), job.first_problem, job.load, memory,
                 job.out, [&](const packing_problem& problem) {
                   if (hook)
@@ -34,6 +32,17 @@ void plan_layer(const layer_job& job, search_hook* hook) {
                     try_candidates(group, problem, job.rules, 0, job.rules.candidates, memory.items, memory.packing,
                                    memory.member);
                 });
+}
+
+layer_outcome search_one_layer(const search_job& job) {
+  search_task task = job.task;
+  if (job.from.expert) {
+    const int bad = read_current(group, job.from, task.shape, job.layer, job.current);
+    if (bad < task.shape.slots) return {current_fault::value, bad};
+    task.current = job.current;
+  }
+  return search_layer(group, task, job.budget, job.from.most_changes, job.again, job.sum, job.memory, job.search,
+                      job.outcomes, job.out);
 }
 
 template <class Out>
@@ -72,6 +81,6 @@ bool usable() { return true; }
 }  // namespace
 
 const cpu_kernels EPLB_JOIN(EPLB_KERNELS, _kernels){
-    EPLB_TEXT(EPLB_KERNELS), usable, read, is_finite, plan_layer, try_share, write_maps};
+    EPLB_TEXT(EPLB_KERNELS), usable, read, is_finite, plan_layer, search_one_layer, try_share, write_maps};
 
 }  // namespace eplb

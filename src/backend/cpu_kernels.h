@@ -18,9 +18,21 @@ struct layer_job {
   const float* load;
   const layer_memory& memory;
   layer_maps out;
-  const search_rules& search;
-  layer_samples samples;        // } of a search
-  const node_search& searcher;  // }
+};
+
+/// The same for a search.
+struct search_job {
+  search_task task;
+  int layer;
+  current_view from;
+  const int* budget;  // [nodes]
+  bool again;
+  const float* sum;
+  const layer_memory& memory;
+  const node_search& search;
+  index_t* current;        // [slots]
+  node_outcome* outcomes;  // [nodes]
+  layer_maps out;
 };
 
 /// Searches the candidates of a problem instead of the thread that found it.
@@ -40,6 +52,7 @@ struct cpu_kernels {
   bool (*total_is_finite)(const float* load, int experts);
   /// With a hook, candidates are left to it.
   void (*plan_layer)(const layer_job& job, search_hook* hook);
+  layer_outcome (*search_layer)(const search_job& job);
   std::uint64_t (*try_candidates)(const packing_problem& problem, const packing_rules& rules, int first, int last,
                                   const sorted_items& items, const packing_memory& memory, index_t* best_member);
   /// One layer's maps, layer `layer` of the caller's buffers.

@@ -138,6 +138,7 @@ struct launch_plan {
 launch_plan plan_launches(const plan_spec& spec) {
   constexpr int most_at_once = 8192;  // warps that large devices run at the same time, about
   const plan_shape& shape = spec.shape;
+  const bool searches = spec.search.steps > 0;
   // More than an int of them would not fit into any device; here they only have to be measured.
   const auto nodes = static_cast<int>(std::min<std::int64_t>(std::int64_t{shape.layers} * shape.nodes, 1 << 30));
   launch_plan out{};
@@ -147,12 +148,15 @@ launch_plan plan_launches(const plan_spec& spec) {
     out.prepare_groups = form_of_blocks(shape.layers, prepare_scratch(shape));
     out.try_groups = form_of_shares(shape.layers, out.place_groups);
   }
-  const int items = shape.slots / shape.nodes, packs = shape.gpus / shape.nodes;
-  out.pack_replicas = {
-      false, items, packs, shape.nodes, bytes_of<node_problem_memory>(shape), items == packs ? 1 : out.shares};
-  out.prepare_nodes = form_of_blocks(nodes, prepare_scratch(shape));
-  out.try_replicas = form_of_shares(nodes, out.pack_replicas);
-  if (spec.search.steps > 0) out.search = form_of_blocks(nodes, search_scratch(shape, spec.max_samples));
+  if (searches) {
+    out.search = form_of_blocks(nodes, search_scratch(shape, spec.node, spec.max_samples));
+  } else {
+    const int items = shape.slots / shape.nodes, packs = shape.gpus / shape.nodes;
+    out.pack_replicas = {
+        false, items, packs, shape.nodes, bytes_of<node_problem_memory>(shape), items == packs ? 1 : out.shares};
+    out.prepare_nodes = form_of_blocks(nodes, prepare_scratch(shape));
+    out.try_replicas = form_of_shares(nodes, out.pack_replicas);
+  }
   out.judge = form_of_blocks(shape.layers, score_scratch(shape));
   return out;
 }
@@ -163,6 +167,7 @@ cuda_memory lay_out(arena& memory, const plan_spec& spec, const launch_plan& lau
   const std::size_t layers = extent(shape.layers), problems = layers * extent(shape.nodes);
   const std::size_t experts = layers * extent(shape.experts), slots = layers * extent(shape.slots);
   const auto shares = extent(launches.shares);
+  const bool searches = spec.search.steps > 0;
   const bool groups = places_groups(shape);
   cuda_memory out{};
   out.state = memory.take<plan_state>(1);
@@ -174,15 +179,23 @@ cuda_memory lay_out(arena& memory, const plan_spec& spec, const launch_plan& lau
     out.group_problem = memory.take<char>(layers * launches.place_groups.bytes);
     out.node_expert = memory.take<index_t>(experts);
   }
-  out.node_problem = memory.take<char>(problems * launches.pack_replicas.bytes);
-  out.arrived = memory.take<std::uint32_t>(problems);
-  out.share_key = memory.take<std::uint64_t>(problems * shares);
-  out.share_member =
-      memory.take<index_t>(shares * std::max(slots, groups ? layers * extent(shape.groups) : std::size_t{0}));
+  out.gpus = cluster::lay_out(memory, shape);
+  if (searches) {
+    out.searched = memory.take<node_outcome>(problems);
+    out.budget = memory.take<int>(problems);
+  }
+  if (groups || !searches) {
+    const std::size_t items = std::max(searches ? 0 : slots, groups ? layers * extent(shape.groups) : 0);
+    out.node_problem = memory.take<char>(problems * launches.pack_replicas.bytes);
+    out.arrived = memory.take<std::uint32_t>(problems);
+    out.share_key = memory.take<std::uint64_t>(problems * shares);
+    out.share_member = memory.take<index_t>(shares * items);
+  }
   out.score = memory.take<layer_score>(layers);
   out.gpu_load = memory.take<double>(layers * extent(shape.gpus));
   if (spec.memory == memory_kind::host)
     out.load = memory.take<double>(extent(spec.max_samples) * experts);  // of the largest type
+  if (spec.memory == memory_kind::host && searches) out.current = memory.take<std::int64_t>(slots);
   std::size_t scratch = 0;
   for (const launch_form& form : {launches.prepare_groups, launches.try_groups, launches.prepare_nodes,
                                   launches.try_replicas, launches.search, launches.judge})
@@ -195,6 +208,7 @@ cuda_memory lay_out(arena& memory, const plan_spec& spec, const launch_plan& lau
 struct host_memory {
   layer_maps maps;     // of all layers, on their way to the caller; only for memory of the host
   layer_score* score;  // [layers]
+  cluster gpus;
 };
 
 host_memory lay_out_host(arena& memory, const plan_spec& spec) {
@@ -205,6 +219,7 @@ host_memory lay_out_host(arena& memory, const plan_spec& spec) {
   if (spec.memory == memory_kind::host)
     out.maps = {memory.take<index_t>(slots), memory.take<index_t>(slots), memory.take<index_t>(experts)};
   out.score = memory.take<layer_score>(layers);
+  out.gpus = cluster::lay_out(memory, shape);
   return out;
 }
 
@@ -267,6 +282,8 @@ class cuda_planner final : public planner, public stream_planner {
  public:
   cuda_planner(const plan_spec& spec, const host_memory& memory)
       : spec_(spec), launches_(plan_launches(spec)), host_(memory), context_(choose_device(spec.device)) {
+    host_.gpus.describe(spec.shape, spec.gpus);
+    spec_.gpus = {};
     const primary_context::scope current(context_);
     if (const char* why = spec.workspace ? why_unreachable(spec.workspace, cudaMemoryTypeDevice) : nullptr)
       throw bad_workspace{why};
@@ -275,6 +292,9 @@ class cuda_planner final : public planner, public stream_planner {
       arena pieces(arena::align(spec.workspace ? spec.workspace : static_cast<void*>(resources_->workspace)));
       device_ = lay_out(pieces, spec, launches_);
       check(cudaMemsetAsync(device_.state, 0, pieces.used(), resources_->stream), "cudaMemsetAsync");
+      check(cudaMemcpyAsync(device_.gpus.first_slot, host_.gpus.first_slot, cluster::bytes(spec.shape),
+                            cudaMemcpyHostToDevice, resources_->stream),
+            "cudaMemcpyAsync");
       std::memset(static_cast<void*>(resources_->report), 0, sizeof(plan_report));
       synchronize();
     } catch (...) {
@@ -300,11 +320,11 @@ class cuda_planner final : public planner, public stream_planner {
 
   stream_planner* on_streams() override { return spec_.memory == memory_kind::cuda ? this : nullptr; }
 
-  void plan(const load_view& loads, std::uint64_t seed, progress_sink* progress) override {
+  void plan(const plan_input& input, progress_sink* progress) override {
     const int layers = spec_.shape.layers;
     if (progress && progress->stop_after(0, layers)) throw cancelled{};
     const plan_state before = progress ? read_state() : plan_state{};
-    submit_and_wait(loads, seed);
+    submit_and_wait(input);
     const plan_state after = read_state();
     throw_fault(after.outcome);
     // Told last of all, and not with our device current: whatever the callback does, the plan before is still there.
@@ -352,6 +372,7 @@ class cuda_planner final : public planner, public stream_planner {
   void get_stats(placement_stats& out) override {
     const float_mode exact;
     const primary_context::scope current(context_);
+    const plan_state state = read_state();
     const cudaStream_t stream = begin_blocking();
     const std::size_t layers = extent(spec_.shape.layers);
     check(launch_judge({spec_.shape, device_}, launches_.judge, stream), "launching get_stats");
@@ -364,6 +385,7 @@ class cuda_planner final : public planner, public stream_planner {
     synchronize();
     score_sum sum(out);
     for (std::size_t layer = 0; layer < layers; ++layer) sum.add(host_.score[layer]);
+    out.changes = static_cast<std::int64_t>(state.changes[state.current]);
   }
 
   const char* why_unusable_stream(void* stream) override {
@@ -380,8 +402,8 @@ class cuda_planner final : public planner, public stream_planner {
     return device == context_.device() ? nullptr : "belongs to another CUDA device than the context's";
   }
 
-  void plan_async(const load_view& loads, std::uint64_t seed, void* stream) override {
-    run_async(stream, [&](cudaStream_t on, std::uint32_t ticket) { enqueue_plan(loads, seed, on, ticket, true); });
+  void plan_async(const plan_input& input, void* stream) override {
+    run_async(stream, [&](cudaStream_t on, std::uint32_t ticket) { enqueue_plan(input, on, ticket, true); });
     has_work_ = true;
   }
 
@@ -498,7 +520,7 @@ class cuda_planner final : public planner, public stream_planner {
         !worked(cudaMemcpyAsync(&state, device_.state, sizeof state, cudaMemcpyDeviceToHost, resources_->stream)) ||
         !worked(cudaStreamSynchronize(resources_->stream)))
       return;
-    state.fault_inverted = 0;
+    state.fault_inverted = state.needed = 0;
     state.most_replicas = state.arrived = 0;
     if (worked(cudaMemcpyAsync(device_.state, &state, sizeof state, cudaMemcpyHostToDevice, resources_->stream)))
       worked(cudaStreamSynchronize(resources_->stream));
@@ -507,18 +529,28 @@ class cuda_planner final : public planner, public stream_planner {
   }
 
   /// Plans on the context's own stream.
-  void submit_and_wait(const load_view& loads, std::uint64_t seed) {
+  void submit_and_wait(const plan_input& input) {
     const primary_context::scope current(context_);
     const cudaStream_t stream = begin_blocking();
-    load_view on_device = loads;
+    plan_input on_device = input;
     if (spec_.memory == memory_kind::host) {
-      const std::size_t count = extent(loads.samples) * extent(spec_.shape.layers) * extent(spec_.shape.experts);
-      const std::size_t bytes = count * visit_loads(loads, [](auto* in) { return sizeof *in; });
-      check(cudaMemcpyAsync(device_.load, loads.data, bytes, cudaMemcpyHostToDevice, stream), "cudaMemcpyAsync");
-      on_device.data = device_.load;
+      const std::size_t layers = extent(spec_.shape.layers);
+      const auto upload = [&](void* to, const void* from, std::size_t bytes) {
+        check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream), "cudaMemcpyAsync");
+      };
+      upload(device_.load, input.loads.data,
+             extent(input.loads.samples) * layers * extent(spec_.shape.experts) *
+                 visit_loads(input.loads, [](auto* in) { return sizeof *in; }));
+      on_device.loads.data = device_.load;
+      if (input.current.expert) {
+        upload(device_.current, input.current.expert,
+               layers * extent(spec_.shape.slots) *
+                   (input.current.is_int64 ? sizeof(std::int64_t) : sizeof(std::int32_t)));
+        on_device.current.expert = device_.current;
+      }
     }
     try {
-      enqueue_plan(on_device, seed, stream, 0, false);
+      enqueue_plan(on_device, stream, 0, false);
       synchronize();
     } catch (...) {
       mend(stream);
@@ -526,15 +558,19 @@ class cuda_planner final : public planner, public stream_planner {
     }
   }
 
-  void enqueue_plan(const load_view& loads, std::uint64_t seed, cudaStream_t stream, std::uint32_t ticket,
-                    bool fails_gets) {
-    const submit_job job{spec_.shape, spec_.rules, spec_.search, spec_.first_problem, device_, resources_->report,
-                         loads,       seed,        ticket,       fails_gets};
-    if (places_groups(spec_.shape)) {
+  void enqueue_plan(const plan_input& input, cudaStream_t stream, std::uint32_t ticket, bool fails_gets) {
+    const submit_job job{spec_.shape, spec_.node,         spec_.rules, spec_.search, spec_.first_problem,
+                         device_,     resources_->report, input,       ticket,       fails_gets};
+    if (places_groups(spec_.shape) && !input.current.expert) {
       check(launch_prepare_groups(job, launches_.prepare_groups, stream), "launching prepare_groups");
       check(launch_try(job, launches_.place_groups, launches_.try_groups, stream), "launching place_groups");
     }
-    if (spec_.search.steps > 0) return check(launch_search(job, launches_.search, stream), "launching search");
+    if (spec_.search.steps > 0) {
+      check(launch_search(job, false, launches_.search, stream), "launching search");
+      if (shares_budget(spec_.shape, input.current))
+        check(launch_search(job, true, launches_.search, stream), "launching search");
+      return;
+    }
     check(launch_prepare_nodes(job, launches_.prepare_nodes, stream), "launching prepare_nodes");
     check(launch_try(job, launches_.pack_replicas, launches_.try_replicas, stream), "launching pack_replicas");
   }
@@ -585,6 +621,10 @@ class cuda_planner final : public planner, public stream_planner {
         throw bad_load(sample, layer, expert, static_cast<std::int64_t>(value));
       case fault_kind::total:
         throw bad_total{layer};
+      case fault_kind::current:
+        throw bad_current{outcome.current, layer, static_cast<std::int64_t>(value)};
+      case fault_kind::budget:
+        throw bad_budget{static_cast<std::int64_t>(value)};
       case fault_kind::inverse:
         throw narrow_inverse{outcome.width, outcome.max_replica_count};
     }
@@ -602,9 +642,9 @@ class cuda_planner final : public planner, public stream_planner {
     synchronize();
   }
 
-  const plan_spec spec_;
+  plan_spec spec_;
   const launch_plan launches_;
-  const host_memory host_;
+  host_memory host_;
   const primary_context context_;
   std::optional<resources> resources_;
   cuda_memory device_{};

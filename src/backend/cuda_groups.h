@@ -68,15 +68,15 @@ class block_group {
   __device__ static constexpr int size() { return threads; }
   __device__ void sync() const { __syncthreads(); }
 
-  __device__ std::uint64_t min(std::uint64_t value) { return reduced(value, cuda::minimum<>{}); }
+  __device__ std::uint64_t min(std::uint64_t value) { return reduced(shared_, value, cuda::minimum<>{}); }
   __device__ std::int32_t max(std::int32_t value) {
     return static_cast<std::int32_t>(
-        reduced(static_cast<std::uint64_t>(std::int64_t{value}) + bias, cuda::maximum<>{}) - bias);
+        reduced(shared_, static_cast<std::uint64_t>(std::int64_t{value}) + bias, cuda::maximum<>{}) - bias);
   }
   __device__ int sum(int value) {
-    return static_cast<int>(reduced(static_cast<std::uint64_t>(std::int64_t{value}), cuda::std::plus<>{}));
+    return static_cast<int>(reduced(shared_, static_cast<std::uint64_t>(std::int64_t{value}), cuda::std::plus<>{}));
   }
-  __device__ void sort(std::uint64_t* keys, std::uint64_t* spare, int n) { merge_sort(*this, keys, spare, n); }
+  __device__ void sort(std::uint64_t* keys, std::uint64_t* spare, int n) { sort_shared(shared_, keys, spare, n); }
   template <class F>
   __device__ void narrow(F f) {
     sync();
@@ -91,14 +91,20 @@ class block_group {
   /// Makes numbers that may be negative order as unsigned ones.
   static constexpr std::uint64_t bias = std::uint64_t{1} << 32;
 
+  // Called, not copied, wherever they are used: a kernel has dozens of these places, and a call is short beside what
+  // the threads wait for each other.
   template <class Op>
-  __device__ std::uint64_t reduced(std::uint64_t value, Op op) {
-    const std::uint64_t result = reduce(shared_.reduce).Reduce(value, op);
-    if (threadIdx.x == 0) shared_.result = result;
+  __device__ __noinline__ static std::uint64_t reduced(memory& shared, std::uint64_t value, Op op) {
+    const std::uint64_t result = reduce(shared.reduce).Reduce(value, op);
+    if (threadIdx.x == 0) shared.result = result;
     __syncthreads();
-    const std::uint64_t out = shared_.result;
+    const std::uint64_t out = shared.result;
     __syncthreads();
     return out;
+  }
+  __device__ __noinline__ static void sort_shared(memory& shared, std::uint64_t* keys, std::uint64_t* spare, int n) {
+    block_group group(shared);
+    merge_sort(group, keys, spare, n);
   }
 
   memory& shared_;

@@ -62,10 +62,11 @@ __global__ void __launch_bounds__(32, 1) try_in_scratch_kernel(submit_job job, p
   try_blocks(job, step, job.memory.scratch + blockIdx.x * scratch);
 }
 
-__global__ void __launch_bounds__(block_threads, 1) search_kernel(submit_job job, std::size_t scratch) {
+__global__ void __launch_bounds__(block_threads, 1) search_kernel(submit_job job, bool again, std::size_t scratch) {
   const int nodes = job.shape.nodes;
-  run_block(job.shape.layers * nodes, job.memory.scratch, scratch,
-            [&](block& group, int i, void* memory) { search_node_problem(group, job, i / nodes, i % nodes, memory); });
+  run_block(job.shape.layers * nodes, job.memory.scratch, scratch, [&](block& group, int i, void* memory) {
+    search_node_problem(group, job, i / nodes, i % nodes, again, memory);
+  });
 }
 
 __global__ void __launch_bounds__(block_threads, 1) get_kernel(get_job job) {
@@ -118,8 +119,8 @@ cudaError_t launch_try(const submit_job& job, const packing_step& step, const la
                            : launch(try_in_scratch_kernel, form, stream, job, step, form.scratch);
 }
 
-cudaError_t launch_search(const submit_job& job, const launch_form& form, cudaStream_t stream) {
-  return launch(search_kernel, form, stream, job, form.scratch);
+cudaError_t launch_search(const submit_job& job, bool again, const launch_form& form, cudaStream_t stream) {
+  return launch(search_kernel, form, stream, job, again, form.scratch);
 }
 
 cudaError_t launch_get(const get_job& job, cudaStream_t stream) {

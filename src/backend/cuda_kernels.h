@@ -32,7 +32,7 @@ cudaError_t load_kernels();
 cudaError_t launch_prepare_groups(const submit_job& job, const launch_form& form, cudaStream_t stream);
 cudaError_t launch_prepare_nodes(const submit_job& job, const launch_form& form, cudaStream_t stream);
 cudaError_t launch_try(const submit_job& job, const packing_step& step, const launch_form& form, cudaStream_t stream);
-cudaError_t launch_search(const submit_job& job, const launch_form& form, cudaStream_t stream);
+cudaError_t launch_search(const submit_job& job, bool again, const launch_form& form, cudaStream_t stream);
 cudaError_t launch_get(const get_job& job, cudaStream_t stream);
 cudaError_t launch_judge(const stats_job& job, const launch_form& form, cudaStream_t stream);
 

@@ -3,7 +3,8 @@
 //
 // A submit is two launches: prepare_node() sorts the replicas of each node, try_share() searches the
 // candidates, many groups of threads to a problem; the last of them to finish a problem writes its maps, and
-// the last of all makes the plan the current one. A search is one launch, search_node_problem(), a group to a node.
+// the last of all makes the plan the current one. A search is one launch, search_node_problem(), a group to a node;
+// two where a budget of changes is shared.
 // Where groups of experts have to be placed on nodes first, two go before, prepare_group_problem() and try_share().
 // get_maps is one launch more, get_stats too. Launches find each other through memory of the device only, so that a
 // graph of them can be replayed without the host.
@@ -23,7 +24,7 @@
 namespace eplb {
 
 /// The first thing found to be wrong in a submit or a get.
-enum class fault_kind : std::uint32_t { none, load, total, inverse };
+enum class fault_kind : std::uint32_t { none, load, total, current, budget, inverse };
 
 /// What a host may know of the last submit and the gets after it.
 struct plan_outcome {
@@ -32,9 +33,10 @@ struct plan_outcome {
   std::uint32_t max_replica_count;
   fault_kind fault;
   std::uint32_t sample, layer, expert;  // of a load or total
+  layer_outcome current;                // of a current placement, with the layer and the value
   std::uint32_t width;                  // of an inverse map that is too narrow
   std::uint32_t is_real;                // the bad load is a double, not an int64
-  std::uint32_t value_low, value_high;  // its bits
+  std::uint32_t value_low, value_high;  // its bits; or those of what a current placement says, or of changes needed
 };
 
 /// An outcome where a host can read it at any time, written by the device. The sequence is odd while a
@@ -49,6 +51,8 @@ struct plan_report {
 /// What launches tell each other, in device memory. All zero at first.
 struct plan_state {
   std::uint64_t fault_inverted;  // of the submit at work: the first fault has the largest
+  std::uint64_t needed;          // changes, if that is more than all layers may make; otherwise 0
+  std::uint64_t changes[2];      // slots that hold another expert than in the placement before
   std::uint32_t most_replicas;   // so far
   std::uint32_t arrived;         // groups of threads that have finished the last launch of a call
   std::uint32_t current;         // which of the two plans
@@ -66,15 +70,19 @@ struct device_plan {
 struct cuda_memory {
   plan_state* state;
   device_plan plans[2];
-  char* group_problem;       // [layers] of group_problem_memory
-  char* node_problem;        // [layers][nodes] of node_problem_memory
-  index_t* node_expert;      // [layers][experts]; only if groups are placed
+  char* group_problem;   // [layers] of group_problem_memory
+  char* node_problem;    // [layers][nodes] of node_problem_memory
+  index_t* node_expert;  // [layers][experts]; only if groups are placed
+  cluster gpus;
+  node_outcome* searched;    // [layers][nodes] } only of a search
+  int* budget;               // [layers][nodes] }
   std::uint32_t* arrived;    // [layers][nodes] shares that have finished a problem
   std::uint64_t* share_key;  // [layers][nodes][shares]
   index_t* share_member;     // [layers][nodes][shares][items]
   layer_score* score;        // [layers]
   double* gpu_load;          // [layers][gpus]
   void* load;                // where loads of the host are copied to; null if they come in device memory
+  void* current;             // the same for a current placement; only of a search
   char* scratch;             // for kernels whose memory is too large to share; may be null
 };
 
@@ -89,13 +97,13 @@ struct packing_step {
 /// A submit: what its launches are given. A copy goes into each launch, and with it into graphs.
 struct submit_job {
   plan_shape shape;
+  node_size node;
   packing_rules rules;
   search_rules search;
   std::uint32_t first_problem;
   cuda_memory memory;
   plan_report* report;
-  load_view loads;
-  std::uint64_t seed;
+  plan_input input;
   std::uint32_t ticket;  // 0 in a graph, which has none
   bool fails_gets;       // if the loads are bad
 };
@@ -194,7 +202,11 @@ EPLB_CORE inline std::size_t packing_scratch(int items, int packs) {
   packing_memory::lay_out<cooperative_layout>(counter, items, packs);
   return counter.used();
 }
-EPLB_CORE inline std::size_t score_scratch(const plan_shape& shape) { return bytes_of<score_memory>(shape); }
+EPLB_CORE inline std::size_t score_scratch(const plan_shape& shape) {
+  arena counter;
+  score_memory::lay_out<cooperative_layout>(counter, shape);
+  return counter.used();
+}
 
 template <class T>
 EPLB_CORE cuda::atomic_ref<T, cuda::thread_scope_device> shared_by_device(T& value) {
@@ -243,6 +255,9 @@ EPLB_CORE inline std::uint64_t bad_load_key(int sample, int layer, int expert) {
   return std::uint64_t(sample) << 32 | std::uint64_t(layer) << 16 | std::uint64_t(expert);
 }
 EPLB_CORE inline std::uint64_t bad_total_key(int layer) { return std::uint64_t{1} << 62 | std::uint64_t(layer); }
+EPLB_CORE inline std::uint64_t bad_current_key(int layer, const layer_outcome& what) {
+  return std::uint64_t{3} << 61 | std::uint64_t(layer) << 18 | std::uint64_t(what.fault) << 16 | std::uint64_t(what.at);
+}
 
 template <class Group>
 EPLB_CORE void report_fault(Group& group, plan_state& state, std::uint64_t key) {
@@ -257,12 +272,12 @@ EPLB_CORE bool read_layer(Group& group, const submit_job& job, int layer, bool k
   const int experts = job.shape.experts;
   plan_state& state = *job.memory.state;
   float* const kept = job.memory.plans[1 - state.current].load;
-  float* const sample = job.loads.samples == 1 ? m.sum : m.sample;
+  float* const sample = job.input.loads.samples == 1 ? m.sum : m.sample;
   bool good = true;
-  for (int s = 0; s < job.loads.samples; ++s) {
+  for (int s = 0; s < job.input.loads.samples; ++s) {
     const std::size_t at = (extent(s) * extent(job.shape.layers) + extent(layer)) * extent(experts);
-    const int bad =
-        visit_loads(job.loads, [&](auto* in) { return read_loads(group, in + at, experts, s == 0, sample, m.sum); });
+    const int bad = visit_loads(job.input.loads,
+                                [&](auto* in) { return read_loads(group, in + at, experts, s == 0, sample, m.sum); });
     if (bad < experts) {
       report_fault(group, state, bad_load_key(s, layer, bad));
       good = false;
@@ -343,15 +358,38 @@ EPLB_CORE inline void finish_submit(const submit_job& job) {
   plan_outcome& outcome = state.outcome;
   outcome.fault = fault_kind::none;
   outcome.failed = 0;
-  if (state.fault_inverted == 0) {
+  const auto store_value = [&](std::uint64_t value) {
+    outcome.value_low = static_cast<std::uint32_t>(value);
+    outcome.value_high = static_cast<std::uint32_t>(value >> 32);
+  };
+  if (state.fault_inverted == 0 && state.needed == 0) {
     state.current = 1 - state.current;
-    state.samples[state.current] = static_cast<std::uint32_t>(job.loads.samples);
+    std::uint64_t changes = 0;
+    const std::size_t searched = job.search.steps > 0 ? extent(job.shape.layers) * extent(job.shape.nodes) : 0;
+    for (std::size_t i = 0; i < searched; ++i) {
+      const node_outcome& node = job.memory.searched[i];
+      changes += static_cast<std::uint64_t>(node.changes);
+      const auto most = static_cast<std::uint32_t>(node.most_replicas);
+      state.most_replicas = most > state.most_replicas ? most : state.most_replicas;
+    }
+    state.changes[state.current] = changes;
+    state.samples[state.current] = static_cast<std::uint32_t>(job.input.loads.samples);
     outcome.has_plan = 1;
     outcome.max_replica_count = state.most_replicas;
   } else {
     const std::uint64_t key = ~state.fault_inverted;
     outcome.failed = job.fails_gets ? 1 : 0;
-    if (key >= bad_total_key(0)) {
+    if (state.fault_inverted == 0) {
+      outcome.fault = fault_kind::budget;
+      store_value(state.needed);
+    } else if (key >= bad_current_key(0, {})) {
+      outcome.fault = fault_kind::current;
+      outcome.layer = static_cast<std::uint32_t>(key >> 18) & 0xffff;
+      outcome.current = {static_cast<current_fault>(key >> 16 & 3), static_cast<int>(key & 0xffff)};
+      if (outcome.current.fault == current_fault::value)
+        store_value(static_cast<std::uint64_t>(
+            job.input.current[outcome.layer * extent(job.shape.slots) + extent(outcome.current.at)]));
+    } else if (key >= bad_total_key(0)) {
       outcome.fault = fault_kind::total;
       outcome.layer = static_cast<std::uint32_t>(key) & 0xffff;
     } else {
@@ -362,18 +400,17 @@ EPLB_CORE inline void finish_submit(const submit_job& job) {
       const std::size_t at =
           (std::size_t{outcome.sample} * extent(job.shape.layers) + outcome.layer) * extent(job.shape.experts) +
           outcome.expert;
-      const std::uint64_t value = visit_loads(job.loads, [&](auto* in) {
+      const std::uint64_t value = visit_loads(job.input.loads, [&](auto* in) {
         outcome.is_real = std::is_floating_point_v<std::remove_cvref_t<decltype(*in)>>;
         if constexpr (std::is_floating_point_v<std::remove_cvref_t<decltype(*in)>>)
           return __builtin_bit_cast(std::uint64_t, static_cast<double>(in[at]));
         else
           return static_cast<std::uint64_t>(in[at]);
       });
-      outcome.value_low = static_cast<std::uint32_t>(value);
-      outcome.value_high = static_cast<std::uint32_t>(value >> 32);
+      store_value(value);
     }
   }
-  state.fault_inverted = 0;
+  state.fault_inverted = state.needed = 0;
   state.most_replicas = 0;
   publish(*job.report, state, job.ticket);
 }
@@ -399,7 +436,7 @@ EPLB_CORE void try_share(Group& group, const submit_job& job, const packing_step
   const packing_problem packing{step.items,
                                 step.packs,
                                 step.of_groups ? groups.load : nodes.replica.load,
-                                job.seed,
+                                job.input.seed,
                                 static_cast<std::uint32_t>(layer),
                                 step.of_groups ? 0 : job.first_problem + static_cast<std::uint32_t>(node)};
   const std::size_t first_share = extent(problem) * extent(step.shares);
@@ -449,50 +486,107 @@ EPLB_CORE void try_share(Group& group, const submit_job& job, const packing_step
 /// What a search takes.
 struct search_scratch_memory {
   load_memory load;
-  float* samples;  // [samples][experts] of the layer
+  float* samples;    // [samples][experts] of the layer
+  index_t* current;  // [slots] of the layer
   layer_memory layer;
   node_search search;
 
-  EPLB_CORE static search_scratch_memory lay_out(arena& memory, const plan_shape& shape, int samples) {
+  EPLB_CORE static search_scratch_memory lay_out(arena& memory, const plan_shape& shape, const node_size& node,
+                                                 int samples) {
     search_scratch_memory out;
     out.load = load_memory::lay_out(memory, shape);
     out.samples = memory.take<float>(extent(samples) * extent(shape.experts));
-    out.layer = layer_memory::lay_out<cooperative_layout>(memory, shape);
-    out.search = node_search::lay_out<cooperative_layout>(memory, shape, samples);
+    out.current = memory.take<index_t>(extent(shape.slots));
+    out.layer = layer_memory::lay_out<cooperative_layout>(memory, shape, node);
+    out.search = node_search::lay_out<cooperative_layout>(memory, shape, node, samples);
     return out;
   }
 };
 
-EPLB_CORE inline std::size_t search_scratch(const plan_shape& shape, int samples) {
+EPLB_CORE inline std::size_t search_scratch(const plan_shape& shape, const node_size& node, int samples) {
   arena counter;
-  search_scratch_memory::lay_out(counter, shape, samples);
+  search_scratch_memory::lay_out(counter, shape, node, samples);
   return counter.used();
 }
 
-/// Steps 2 to 4 of a node by search.
+/// The experts of one node, and which of them a search of it starts from.
 template <class Group>
-EPLB_CORE void search_node_problem(Group& group, const submit_job& job, int layer, int node, void* scratch) {
-  const plan_shape shape = job.shape;
+EPLB_CORE layer_outcome prepare_search(Group& group, const submit_job& job, int layer, const search_task& task,
+                                       const search_scratch_memory& own, layer_memory& m) {
+  const plan_shape& shape = job.shape;
+  if (task.current) {
+    const int bad = read_current(group, job.input.current, shape, layer, own.current);
+    if (bad < shape.slots) return {current_fault::value, bad};
+    return keep_groups(group, task, m);
+  }
+  if (places_groups(shape))
+    m.node_expert = job.memory.node_expert + extent(layer) * extent(shape.experts);
+  else
+    number_experts(group, shape, {shape.groups, shape.nodes, nullptr, 0, 0, 0}, m);
+  return {};
+}
+
+/// When all nodes have been searched from their current placement for the first time: whether what they need is
+/// allowed, and how much each may have of what they share. One thread.
+EPLB_CORE_ONCE inline void share_budgets(const submit_job& job) {
+  const current_view& from = job.input.current;
+  const std::size_t nodes = extent(job.shape.nodes), all = extent(job.shape.layers) * nodes;
   plan_state& state = *job.memory.state;
-  const int rank = group.thread_rank(), experts = shape.experts / shape.nodes;
-  if (layer == 0 && node == 0 && rank == 0) announce_start(*job.report, state);
+  const node_outcome* const searched = job.memory.searched;
+  std::uint64_t needed = 0;
+  for (int layer = 0; layer < job.shape.layers; ++layer) {
+    int by_layer = 0;
+    for (std::size_t i = extent(layer) * nodes; i < extent(layer + 1) * nodes; ++i) by_layer += searched[i].needed;
+    needed += static_cast<std::uint64_t>(by_layer);
+    if (by_layer <= from.most_changes) continue;
+    const std::uint64_t inverted = ~bad_current_key(layer, {current_fault::changes, by_layer});
+    state.fault_inverted = inverted > state.fault_inverted ? inverted : state.fault_inverted;
+  }
+  if (state.fault_inverted != 0 || !shares_budget(job.shape, from)) return;
+  for (int layer = 0; layer < job.shape.layers; ++layer) {
+    const std::size_t first = extent(layer) * nodes;
+    share_budget(searched + first, nodes, from.most_changes, job.memory.budget + first);
+  }
+  if (!share_budget(searched, all, from.most_changes_in_all, job.memory.budget)) state.needed = needed;
+}
+
+/// Steps 2 to 4 of a node by search. `again`: only if it made more changes than its budget is now.
+template <class Group>
+EPLB_CORE void search_node_problem(Group& group, const submit_job& job, int layer, int node, bool again,
+                                   void* scratch) {
+  const plan_shape shape = job.shape;
+  const current_view& from = job.input.current;
+  const int rank = group.thread_rank(), experts = job.node.experts;
+  const std::size_t number = extent(layer) * extent(shape.nodes) + extent(node);
+  plan_state& state = *job.memory.state;
+  node_outcome& searched = job.memory.searched[number];
+  int& budget = job.memory.budget[number];
+  if (layer == 0 && node == 0 && rank == 0 && !again) announce_start(*job.report, state);
   arena memory(scratch);
-  const search_scratch_memory own = search_scratch_memory::lay_out(memory, shape, job.loads.samples);
-  if (read_layer(group, job, layer, node == 0, own.load, own.samples)) {
-    layer_memory m = own.layer;
-    if (places_groups(shape)) m.node_expert = job.memory.node_expert + extent(layer) * extent(shape.experts);
-    if (!places_groups(shape)) number_experts(group, shape, {shape.groups, shape.nodes, nullptr, 0, 0, 0}, m);
+  const search_scratch_memory own = search_scratch_memory::lay_out(memory, shape, job.node, job.input.loads.samples);
+  const bool is_wanted = !again || (state.fault_inverted == 0 && state.needed == 0 && searched.changes > budget);
+  if (is_wanted && read_layer(group, job, layer, node == 0, own.load, own.samples)) {
     const layer_samples samples = job.search.sum_samples
                                       ? layer_samples{own.load.sum, 0, 1}
-                                      : layer_samples{own.samples, extent(shape.experts), job.loads.samples};
-    search_node(group, shape, job.search, node, samples, m.node_expert + node * experts, m, own.search,
-                job.memory.plans[1 - state.current].maps.of(shape, layer));
-    std::uint32_t most = 0;
-    for (int e = rank; e < experts; e += group.size())
-      most = own.search.memory.count[e] > most ? own.search.memory.count[e] : most;
-    if (most > 0) shared_by_device(state.most_replicas).fetch_max(most, cuda::memory_order_relaxed);
+                                      : layer_samples{own.samples, extent(shape.experts), job.input.loads.samples};
+    const search_task task{shape, job.node, job.memory.gpus, job.search, samples, from.expert ? own.current : nullptr};
+    layer_memory m = own.layer;
+    const layer_outcome prepared = prepare_search(group, job, layer, task, own, m);
+    const int most = again ? budget : from.expert ? from.most_changes : any_number;
+    node_outcome outcome{};
+    if (prepared.fault == current_fault::none)
+      outcome = search_node(group, task, node, most, m.node_expert + node * experts, m, own.search,
+                            job.memory.plans[1 - state.current].maps.of(shape, layer));
+    else
+      report_fault(group, state, bad_current_key(layer, prepared));
+    if (rank == 0) {
+      searched = outcome;
+      budget = most;
+    }
   }
-  if (is_last(group, state.arrived, shape.layers * shape.nodes) && rank == 0) finish_submit(job);
+  if (!is_last(group, state.arrived, shape.layers * shape.nodes) || rank != 0) return;
+  if (from.expert && !again) share_budgets(job);
+  if (again || !shares_budget(shape, from)) finish_submit(job);
 }
 
 /// One layer of the current plan into the caller's buffers.
@@ -537,10 +631,11 @@ EPLB_CORE void judge_layer(Group& group, const stats_job& job, int layer, void* 
   const plan_state& state = *job.memory.state;
   const device_plan& plan = job.memory.plans[state.current];
   arena memory(scratch);
-  const layer_score score =
-      score_layer(group, shape, plan.maps.of(shape, layer), plan.load + extent(layer) * extent(shape.experts),
-                  static_cast<int>(state.samples[state.current]), extent(shape.layers) * extent(shape.experts),
-                  score_memory::lay_out(memory, shape), job.memory.gpu_load + extent(layer) * extent(shape.gpus));
+  const layer_score score = score_layer(
+      group, shape, job.memory.gpus, plan.maps.of(shape, layer), plan.load + extent(layer) * extent(shape.experts),
+      static_cast<int>(state.samples[state.current]), extent(shape.layers) * extent(shape.experts),
+      score_memory::lay_out<cooperative_layout>(memory, shape),
+      job.memory.gpu_load + extent(layer) * extent(shape.gpus));
   if (group.thread_rank() == 0) job.memory.score[layer] = score;
 }
 

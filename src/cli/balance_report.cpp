@@ -2,6 +2,7 @@
 #include "balance_report.h"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 #include <numeric>
 #include <ostream>
 
@@ -52,9 +53,11 @@ void print_figures(std::ostream& out, const BalanceReport& report, const Relativ
   const std::string of_sum = report.samples > 1 ? ", sum of samples" : "";
   figure("largest / mean " + report.gpu_name + " load" + of_sum, before.largest, after.largest, real);
   if (report.has_replicas) {
+    figure("balancedness at best (bound)", report.before.bound, report.after.bound, real);
     figure("duplicates on a " + report.gpu_name, report.before.duplicates, report.after.duplicates, whole);
     figure("most replicas of an expert", report.before.max_replica_count, report.after.max_replica_count, whole);
   }
+  if (report.has_changes) table.row({"slots changed", "", std::to_string(report.after.changes)});
   table.print(out);
   if (report.after.empty_layers > 0)
     out << count(report.after.empty_layers, report.layer_name) << " without load left out of all figures\n";
@@ -89,6 +92,16 @@ void print_bars(std::ostream& out, const BalanceReport& report, const RelativeLo
 }
 
 }  // namespace
+
+nlohmann::ordered_json as_json(const Balance& balance) {
+  return {{"balancedness", balance.balancedness},
+          {"balancedness_min", balance.balancedness_min},
+          {"bound", balance.bound},
+          {"empty_layers", balance.empty_layers},
+          {"duplicates", balance.duplicates},
+          {"max_replica_count", balance.max_replica_count},
+          {"changes", balance.changes}};
+}
 
 void BalanceReport::print(std::ostream& out) const {
   const RelativeLoad relative_before(before, static_cast<std::size_t>(gpus));

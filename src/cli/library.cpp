@@ -55,6 +55,8 @@ Balance balance_from(const eplb_shape& shape, const std::string& subject, Judge 
   balance.empty_layers = stats.empty_layers;
   balance.duplicates = stats.duplicates;
   balance.max_replica_count = stats.max_replica_count;
+  balance.bound = stats.bound;
+  balance.changes = stats.changes;
   return balance;
 }
 
@@ -112,6 +114,7 @@ Balance score(const eplb_shape& shape, const Loads& loads, const Placement& plac
 
 Balance score_experts_in_order(eplb_shape shape, const Loads& loads) {
   shape.num_physical_experts = shape.num_logical_experts;
+  shape.slots_per_gpu = nullptr;
   const auto experts = static_cast<std::ptrdiff_t>(shape.num_logical_experts);
   Placement placement;
   placement.physical_to_logical.resize(product(shape.num_layers, shape.num_logical_experts));
@@ -123,9 +126,14 @@ Balance score_experts_in_order(eplb_shape shape, const Loads& loads) {
 Plan make_plan(const eplb_shape& shape, const Planning& planning, const Loads& loads, bool with_logical_to_physical) {
   eplb_options options = planning.options;
   options.max_samples = loads.samples;
+  if (!planning.current.empty() && options.strategy == EPLB_STRATEGY_AUTO) options.strategy = EPLB_STRATEGY_SEARCH;
   const Progress progress(options, std::string("planning, ") + eplb_strategy_name(options.strategy));
   const Context context = create(shape, options, loads.name);
-  const eplb_input input = as_input(loads, planning.seed);
+  eplb_input input = as_input(loads, planning.seed);
+  input.current = planning.current.empty() ? nullptr : planning.current.data();
+  input.current_count = planning.current.size();
+  input.max_changes_per_layer = planning.max_changes;
+  input.max_changes = planning.max_changes_in_all;
   auto error = defaults(eplb_error_init);
 
   Plan plan;
@@ -135,7 +143,8 @@ Plan make_plan(const eplb_shape& shape, const Planning& planning, const Loads& l
   placement.replica_count.resize(product(shape.num_layers, shape.num_logical_experts));
   const eplb_maps maps = as_maps(placement);
   plan.plan_ms = median_ms(planning.repeat, [&] {
-    check(eplb_submit_weights(context.get(), &input, &error), error, loads.name);
+    const eplb_status status = eplb_submit_weights(context.get(), &input, &error);
+    check(status, error, status == EPLB_ERROR_INVALID_PLACEMENT ? planning.current_name : loads.name);
     check(eplb_get_maps(context.get(), &maps, &error), error, loads.name);
   });
 

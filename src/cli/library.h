@@ -47,6 +47,8 @@ struct Balance {
   std::int64_t empty_layers = 0;
   std::int64_t duplicates = 0;
   std::int32_t max_replica_count = 0;
+  double bound = 1;
+  std::int64_t changes = 0;
   std::vector<double> gpu_load;  ///< [L][G]
 };
 
@@ -61,6 +63,10 @@ struct Planning {
   eplb_options options = defaults(eplb_options_init);
   std::uint64_t seed = 0;
   int repeat = 1;
+  std::vector<std::int32_t> current;  ///< [L][P] to start from; empty: from nothing.
+  std::string current_name;
+  std::int32_t max_changes = -1;  ///< Of a layer; -1: any number.
+  std::int64_t max_changes_in_all = -1;
 };
 
 struct Plan {

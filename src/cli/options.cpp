@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "options.h"
 
+#include <memory>
+#include <numeric>
+
 namespace eplb::cli {
 namespace {
 
@@ -12,6 +15,33 @@ std::string joined(const Choices& choices, const std::string& separator) {
 
 /// Checks without a say in the help text, where the option's description has it.
 CLI::Validator silent(CLI::Validator validator) { return validator.description(""); }
+
+/// An option whose value is a list, such as 9x31,8. The option keeps the list that it gives to `use`.
+template <class T, class Use>
+CLI::Option* add_list(CLI::App& command, const std::string& name, const std::string& help, const std::string& type,
+                      Use use) {
+  const auto list = std::make_shared<std::vector<T>>();
+  return command
+      .add_option_function<std::string>(
+          name,
+          [name, list, use](const std::string& text) {
+            constexpr std::size_t most = 65535;
+            list->clear();
+            for (const std::string& item : CLI::detail::split(text, ',')) {
+              const std::size_t x = item.find('x');
+              T value{};
+              std::size_t times = 1;
+              if (!CLI::detail::lexical_cast(item.substr(0, x), value) ||
+                  (x != item.npos && !CLI::detail::lexical_cast(item.substr(x + 1), times)) ||
+                  times > most - std::min(most, list->size()))
+                throw CLI::ValidationError(name, "'" + item + "' is neither a number nor of the form 9x31");
+              list->insert(list->end(), times, value);
+            }
+            use(*list);
+          },
+          help)
+      ->type_name(type);
+}
 
 Choices backend_choices() {
   Choices choices;
@@ -78,12 +108,18 @@ void add_packing_options(CLI::App& command, Planning& planning) {
       ->type_name("R");
 
   const std::string search = "Of strategy search";
-  command.add_option("--steps", options.search_steps, "most swaps in each layer; default 3 for each gpu, 4 with several samples")
+  command
+      .add_option("--steps", options.search_steps,
+                  "most steps in each layer; default 3 for each gpu, 4 with several samples")
       ->check(silent(CLI::PositiveNumber))
       ->type_name("N")
       ->group(search);
   add_choice(command, "--samples", options.samples, {{"each", EPLB_SAMPLES_EACH}, {"sum", EPLB_SAMPLES_SUM}},
              "plan for each sample of the loads, or for their sum; default each")
+      ->group(search);
+  add_choice(command, "--objective", options.objective,
+             {{"power4", EPLB_OBJECTIVE_POWER4}, {"power32", EPLB_OBJECTIVE_POWER32}},
+             "power of a gpu's load that counts; default power4 for one sample, power32 for several")
       ->group(search);
   command
       .add_flag_callback(
@@ -135,12 +171,43 @@ void add_placing_options(CLI::App& command, Planning& planning) {
 }
 
 void add_shape_options(CLI::App& command, eplb_shape& shape) {
-  command.add_option("--slots", shape.num_physical_experts, "slots of a layer over all gpus, replicas included")
-      ->required()
+  command
+      .add_option("--slots", shape.num_physical_experts,
+                  "slots of a layer over all gpus, replicas included; default: those of --slots-per-gpu")
       ->type_name("P");
   command.add_option("--gpus", shape.num_gpus, "gpus over all nodes")->required()->type_name("G");
   command.add_option("--nodes", shape.num_nodes, "nodes, within which gpus have fast links; default 1")->type_name("N");
   command.add_option("--groups", shape.num_groups, "router groups of consecutive experts; default 1")->type_name("K");
+  add_gpu_options(command, shape);
+  command.parse_complete_callback([&shape, &command] {  // before any command's own work
+    if (shape.num_physical_experts == 0) throw CLI::RequiredError(command.get_name() + ": --slots or --slots-per-gpu");
+  });
+}
+
+void add_gpu_options(CLI::App& command, eplb_shape& shape) {
+  const std::string gpus =
+      "Gpus that are not alike (strategy search): a value for each, 9x31,8 for 31 times 9 and an 8";
+  add_list<std::int32_t>(command, "--slots-per-gpu", "slots of each gpu, 0 for one that is dead or leaving", "P,..",
+                         [&shape](const std::vector<std::int32_t>& slots) {
+                           shape.slots_per_gpu = slots.data();
+                           shape.slots_per_gpu_count = slots.size();
+                           if (shape.num_physical_experts == 0)
+                             shape.num_physical_experts = static_cast<std::int32_t>(std::min<std::int64_t>(
+                                 std::accumulate(slots.begin(), slots.end(), std::int64_t{0}), INT32_MAX));
+                         })
+      ->group(gpus);
+  add_list<float>(command, "--speeds", "relative speed of each gpu", "V,..",
+                  [&shape](const std::vector<float>& speeds) {
+                    shape.speed_of_gpu = speeds.data();
+                    shape.speed_of_gpu_count = speeds.size();
+                  })
+      ->group(gpus);
+  add_list<std::int32_t>(command, "--node-of-gpu", "node of each gpu, from 0", "N,..",
+                         [&shape](const std::vector<std::int32_t>& nodes) {
+                           shape.node_of_gpu = nodes.data();
+                           shape.node_of_gpu_count = nodes.size();
+                         })
+      ->group(gpus);
 }
 
 std::string strategies_help() {

@@ -34,8 +34,10 @@ void add_output_options(CLI::App& command, Output& output, const std::vector<std
 void add_packing_options(CLI::App& command, Planning& planning);
 /// --policy and --backend.
 void add_placing_options(CLI::App& command, Planning& planning);
-/// --slots, --gpus, --nodes and --groups.
+/// --slots, --gpus, --nodes and --groups, and those of the next.
 void add_shape_options(CLI::App& command, eplb_shape& shape);
+/// --slots-per-gpu, --speeds and --node-of-gpu.
+void add_gpu_options(CLI::App& command, eplb_shape& shape);
 
 /// A line for each strategy, for the end of a help text.
 std::string strategies_help();

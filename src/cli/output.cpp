@@ -131,12 +131,19 @@ void JsonObject::matrix(std::string_view name, std::span<const std::int32_t> val
 }
 
 nlohmann::ordered_json as_json(const eplb_shape& shape) {
-  return {{"layers", shape.num_layers},
-          {"experts", shape.num_logical_experts},
-          {"slots", shape.num_physical_experts},
-          {"groups", shape.num_groups},
-          {"nodes", shape.num_nodes},
-          {"gpus", shape.num_gpus}};
+  nlohmann::ordered_json json = {{"layers", shape.num_layers},
+                                 {"experts", shape.num_logical_experts},
+                                 {"slots", shape.num_physical_experts},
+                                 {"groups", shape.num_groups},
+                                 {"nodes", shape.num_nodes},
+                                 {"gpus", shape.num_gpus}};
+  const auto array = [&](const char* name, const auto* values) {
+    if (values) json[name] = std::vector(values, values + shape.num_gpus);
+  };
+  array("slots_per_gpu", shape.slots_per_gpu);
+  array("speed_of_gpu", shape.speed_of_gpu);
+  array("node_of_gpu", shape.node_of_gpu);
+  return json;
 }
 
 std::string as_text(const eplb_shape& shape) {
@@ -144,6 +151,8 @@ std::string as_text(const eplb_shape& shape) {
                      count(shape.num_physical_experts, "slot") + " on " + count(shape.num_gpus, "gpu");
   if (shape.num_nodes > 1) text += ", " + count(shape.num_nodes, "node");
   if (shape.num_groups > 1) text += ", " + count(shape.num_groups, "group");
+  if (shape.slots_per_gpu) text += ", slots uneven";
+  if (shape.speed_of_gpu) text += ", speeds differ";
   return text;
 }
 

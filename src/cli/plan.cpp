@@ -5,6 +5,7 @@
 
 #include "balance_report.h"
 #include "commands.h"
+#include "error.h"
 #include "library.h"
 #include "load_file.h"
 #include "options.h"
@@ -19,12 +20,14 @@ struct PlanCommand {
   std::string file;
   eplb_shape shape = defaults(eplb_shape_init);
   Planning planning;
+  std::string current;
   std::int32_t first_layer = 0;
   Output output;
 
   void run();
 
  private:
+  void read_current(const Loads& loads);
   void print_json(std::ostream& out, const Plan& plan) const;
   void print_table(std::ostream& out, const Loads& loads, const Plan& plan) const;
 };
@@ -33,6 +36,7 @@ void PlanCommand::run() {
   const Loads loads = read_loads(file);
   shape.num_layers = loads.layers;
   shape.num_logical_experts = loads.experts;
+  if (!current.empty()) read_current(loads);
   const bool is_json = !output.is_table() && (output.format.empty() || output.format == "json");
   const Plan plan = make_plan(shape, planning, loads, is_json);
 
@@ -49,6 +53,17 @@ void PlanCommand::run() {
   });
 }
 
+void PlanCommand::read_current(const Loads& loads) {
+  PlanFile plan = read_plan(current, first_layer);
+  const auto differ = [&](std::int32_t here, const std::string& what, std::int32_t there) {
+    if (here != there) fail(current, "has " + count(here, what) + ", but there are to be " + std::to_string(there));
+  };
+  differ(plan.layers, "layer", loads.layers);
+  differ(plan.slots, "slot", shape.num_physical_experts);
+  planning.current_name = current;
+  planning.current = std::move(plan.placement.physical_to_logical);
+}
+
 void PlanCommand::print_json(std::ostream& out, const Plan& plan) const {
   const Placement& placement = plan.placement;
   const Balance& balance = plan.balance;
@@ -62,12 +77,9 @@ void PlanCommand::print_json(std::ostream& out, const Plan& plan) const {
   json.matrix("replica_rank", placement.replica_rank, shape.num_layers);
   json.matrix("replica_count", placement.replica_count, shape.num_layers);
   json.matrix("logical_to_physical", placement.logical_to_physical, shape.num_layers, placement.max_replicas);
-  json.field("stats", {{"balancedness", balance.balancedness},
-                       {"balancedness_min", balance.balancedness_min},
-                       {"empty_layers", balance.empty_layers},
-                       {"duplicates", balance.duplicates},
-                       {"max_replica_count", balance.max_replica_count},
-                       {"plan_ms", plan.plan_ms}});
+  nlohmann::ordered_json stats = as_json(balance);
+  stats["plan_ms"] = plan.plan_ms;
+  json.field("stats", stats);
 }
 
 void PlanCommand::print_table(std::ostream& out, const Loads& loads, const Plan& plan) const {
@@ -77,7 +89,12 @@ void PlanCommand::print_table(std::ostream& out, const Loads& loads, const Plan&
       << plan.strategy << ", " << plan.policy << ", on " << plan.backend << ", seed " << planning.seed << ": "
       << fixed(plan.plan_ms, 3) << " ms\n\n";
   const Balance before = score_experts_in_order(shape, loads);
-  BalanceReport{.before = before, .after = plan.balance, .gpus = shape.num_gpus, .samples = loads.samples}.print(out);
+  BalanceReport{.before = before,
+                .after = plan.balance,
+                .gpus = shape.num_gpus,
+                .samples = loads.samples,
+                .has_changes = !planning.current.empty()}
+      .print(out);
 }
 
 }  // namespace
@@ -90,6 +107,21 @@ void add_plan(CLI::App& app) {
   add_placing_options(plan, command->planning);
   add_strategy_option(plan, command->planning.options.strategy);
   add_packing_options(plan, command->planning);
+  const std::string moving = "From a placement (strategy search)";
+  plan.add_option("--current", command->current,
+                  "the placement there is, in any format that plan writes, -1 for an empty slot: change what pays")
+      ->type_name("PLAN")
+      ->group(moving);
+  plan.add_option("--max-changes", command->planning.max_changes,
+                  "most slots of a layer that may change; 0: keep the placement, and judge it; default: any number")
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("B")
+      ->group(moving);
+  plan.add_option("--max-changes-in-all", command->planning.max_changes_in_all,
+                  "most slots of all layers that may change; default: any number")
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("B")
+      ->group(moving);
   plan.add_option("--first-layer", command->first_layer,
                   "layers of the model before the first of the file, for engines' formats; default 0")
       ->check(CLI::Range(0, 65535))
@@ -100,6 +132,8 @@ void add_plan(CLI::App& app) {
               "Examples:\n"
               "  eplb plan loads.npy --slots 288 --gpus 32 --nodes 4 --groups 8\n"
               "  eplb plan loads.npy --slots 288 --gpus 32 --strategy lpt-swap-any --output plan.json\n"
+              "  eplb plan now.npy --slots 288 --gpus 32 --current plan.json --max-changes 32 --output next.json\n"
+              "  eplb plan loads.npy --slots-per-gpu 9x31,0 --gpus 32 --speeds 1x16,0.5x16\n"
               "  eplb plan counts.json --slots 288 --gpus 32 --first-layer 3 --format sglang --output "
               "placement.json");
   plan.callback([command] { command->run(); });

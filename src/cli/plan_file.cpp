@@ -79,6 +79,13 @@ PlanFile from_own(const Arrays& arrays, const std::string& name) {
   plan.placement.max_replicas = extent_of(arrays, "logical_to_physical", 2);
   if (const auto gpus = arrays.find("shape.gpus"); gpus != arrays.end() && gpus->second.extents.empty())
     plan.gpus = as_int32(name, "shape.gpus", {{1}, gpus->second.numbers}).at(0);
+  plan.slots_per_gpu = take_map(arrays, name, "shape.slots_per_gpu", {0});
+  if (const auto speeds = arrays.find("shape.speed_of_gpu"); speeds != arrays.end())
+    std::visit(
+        [&](const auto& values) {
+          for (const auto value : values) plan.speed_of_gpu.push_back(static_cast<float>(value));
+        },
+        speeds->second.numbers.values);
   return plan;
 }
 
@@ -173,7 +180,7 @@ std::vector<std::string> extent_names(const std::string& path) {
     return {"layer", "slot"};
   if (path == "replica_count") return {"layer", "expert"};
   if (path == "logical_to_physical") return {"layer", "expert", "replica"};
-  if (path == "shape.gpus") return {"gpu"};
+  if (path == "shape.gpus" || path == "shape.slots_per_gpu" || path == "shape.speed_of_gpu") return {"gpu"};
   return {};
 }
 

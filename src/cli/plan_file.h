@@ -22,8 +22,10 @@ void write_tensorrt_llm(std::ostream& out, const eplb_shape& shape, const Placem
 struct PlanFile {
   std::int32_t layers = 0;
   std::int32_t slots = 0;
-  std::int32_t experts = 0;  ///< 0: the file does not say.
-  std::int32_t gpus = 0;     ///< 0: the file does not say.
+  std::int32_t experts = 0;                 ///< 0: the file does not say.
+  std::int32_t gpus = 0;                    ///< 0: the file does not say.
+  std::vector<std::int32_t> slots_per_gpu;  ///< Empty: the file does not say.
+  std::vector<float> speed_of_gpu;          ///< Empty: the file does not say.
   Placement placement;
 };
 

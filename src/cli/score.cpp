@@ -19,37 +19,46 @@ namespace {
 struct ScoreCommand {
   std::string file;
   std::string plan_file;
-  std::int32_t gpus = 0;
+  eplb_shape shape = defaults(eplb_shape_init);
   std::int32_t first_layer = 0;
   Output output;
 
   void run();
 
  private:
-  eplb_shape shape_of(const Loads& loads, const PlanFile& plan) const;
+  void complete_shape(const Loads& loads, const PlanFile& plan);
 };
 
-eplb_shape ScoreCommand::shape_of(const Loads& loads, const PlanFile& plan) const {
+/// What the command line does not say, the files do.
+void ScoreCommand::complete_shape(const Loads& loads, const PlanFile& plan) {
   if (plan.layers != loads.layers)
     fail(plan_file,
          "has " + count(plan.layers, "layer") + ", but " + loads.name + " has " + std::to_string(loads.layers));
   if (plan.experts != 0 && plan.experts != loads.experts)
     fail(plan_file,
          "has " + count(plan.experts, "expert") + ", but " + loads.name + " has " + std::to_string(loads.experts));
-  if (gpus == 0 && plan.gpus == 0)
+  if (shape.num_gpus == 0 && plan.gpus == 0)
     throw UsageError("--gpus is needed, as " + plan_file + " does not say how many there are");
-  auto shape = defaults(eplb_shape_init);
   shape.num_layers = loads.layers;
   shape.num_logical_experts = loads.experts;
   shape.num_physical_experts = plan.slots;
-  shape.num_gpus = gpus ? gpus : plan.gpus;
-  return shape;
+  if (shape.num_gpus == 0) shape.num_gpus = plan.gpus;
+  if (shape.num_gpus == plan.gpus) {
+    if (!shape.slots_per_gpu && !plan.slots_per_gpu.empty()) {
+      shape.slots_per_gpu = plan.slots_per_gpu.data();
+      shape.slots_per_gpu_count = plan.slots_per_gpu.size();
+    }
+    if (!shape.speed_of_gpu && !plan.speed_of_gpu.empty()) {
+      shape.speed_of_gpu = plan.speed_of_gpu.data();
+      shape.speed_of_gpu_count = plan.speed_of_gpu.size();
+    }
+  }
 }
 
 void ScoreCommand::run() {
   const Loads loads = read_loads(file);
   const PlanFile plan = read_plan(plan_file, first_layer);
-  const eplb_shape shape = shape_of(loads, plan);
+  complete_shape(loads, plan);
   const Balance balance = score(shape, loads, plan.placement, plan_file);
 
   output.write([&](std::ostream& out) {
@@ -64,11 +73,7 @@ void ScoreCommand::run() {
                     .after_name = "plan"}
           .print(out);
     } else {
-      JsonObject(out).field("stats", {{"balancedness", balance.balancedness},
-                                      {"balancedness_min", balance.balancedness_min},
-                                      {"empty_layers", balance.empty_layers},
-                                      {"duplicates", balance.duplicates},
-                                      {"max_replica_count", balance.max_replica_count}});
+      JsonObject(out).field("stats", as_json(balance));
     }
   });
 }
@@ -82,9 +87,11 @@ void add_score(CLI::App& app) {
   score.add_option("--plan", command->plan_file, "placement, in any format that plan writes")
       ->required()
       ->type_name("PLAN");
-  score.add_option("--gpus", command->gpus, "gpus over all nodes; default: as the placement says, if it does")
+  score
+      .add_option("--gpus", command->shape.num_gpus, "gpus over all nodes; default: as the placement says, if it does")
       ->check(CLI::Range(1, 65535))
       ->type_name("G");
+  add_gpu_options(score, command->shape);
   score
       .add_option("--first-layer", command->first_layer,
                   "rows of an SGLang placement before the first layer of the load; default 0")

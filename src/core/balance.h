@@ -19,16 +19,15 @@ struct layer_memory {
   index_t* member;  // of the best candidate
 
   template <class Group>
-  EPLB_CORE static layer_memory lay_out(arena& memory, const plan_shape& shape) {
-    const int experts = shape.experts / shape.nodes, slots = shape.slots / shape.nodes;
-    const int items = slots > shape.groups ? slots : shape.groups;
-    const int packs = shape.gpus > shape.nodes ? shape.gpus : shape.nodes;
+  EPLB_CORE static layer_memory lay_out(arena& memory, const plan_shape& shape, const node_size& node) {
+    const int items = node.slots > shape.groups ? node.slots : shape.groups;
+    const int packs = node.gpus > shape.nodes ? node.gpus : shape.nodes;
     layer_memory out;
     out.group_load = memory.take<float>(extent(shape.groups));
     out.node_expert = memory.take<index_t>(extent(shape.experts));
-    out.node_load = memory.take<float>(extent(experts));
-    out.replica = replicas::lay_out(memory, experts, slots);
-    out.hottest = memory.take<std::uint64_t>(Group::tournament::words(experts));
+    out.node_load = memory.take<float>(extent(node.experts));
+    out.replica = replicas::lay_out(memory, node.experts, node.slots);
+    out.hottest = memory.take<std::uint64_t>(Group::tournament::words(node.experts));
     out.items = sorted_items::lay_out<Group>(memory, items);
     out.packing = packing_memory::lay_out<Group>(memory, items, packs);
     out.member = memory.take<index_t>(extent(items));

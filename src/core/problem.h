@@ -12,6 +12,14 @@
 #define EPLB_CORE
 #endif
 
+// Marks those that a device's code has once, not wherever they are called: long, and not on the way of most plans, or
+// short beside what surrounds their calls.
+#if defined(__CUDACC__)
+#define EPLB_CORE_ONCE __host__ __device__ __noinline__
+#else
+#define EPLB_CORE_ONCE
+#endif
+
 namespace eplb {
 
 /// An expert, slot, group or gpu number, or a count of them. Half the memory traffic of 32 bits.
@@ -24,6 +32,15 @@ EPLB_CORE constexpr std::size_t extent(int n) { return static_cast<std::size_t>(
 /// Layers and experts on a cluster. A global plan has 1 group and 1 node.
 struct plan_shape {
   int layers, experts, slots, groups, nodes, gpus;
+};
+
+/// The extents of one node: of each, where all are alike, otherwise the largest there are.
+struct node_size {
+  int experts, slots, gpus;
+
+  EPLB_CORE static node_size of(const plan_shape& shape) {
+    return {shape.experts / shape.nodes, shape.slots / shape.nodes, shape.gpus / shape.nodes};
+  }
 };
 
 enum class initial_packing { lpt, zigzag };
@@ -47,6 +64,26 @@ struct search_rules {
   int steps;
   bool allow_duplicates;  // two replicas of an expert on one gpu
   bool sum_samples;       // into one, as the packing family does
+  int squarings;          // of a load, to tell what it costs: 2 or 5
+};
+
+/// What a search starts from.
+struct current_view {
+  const void* expert;  // [layers][slots], -1: none; null: it starts from nothing
+  bool is_int64;
+  int most_changes;  // slots of a layer that may hold another expert
+  std::int64_t most_changes_in_all;
+
+  EPLB_CORE std::int64_t operator[](std::size_t i) const {
+    return is_int64 ? static_cast<const std::int64_t*>(expert)[i] : static_cast<const std::int32_t*>(expert)[i];
+  }
+};
+
+/// What may be wrong with a layer's current placement.
+enum class current_fault : std::uint32_t { none, value, group, changes };
+struct layer_outcome {
+  current_fault fault;
+  int at;  // the slot with a bad value, the group that is not on one node, or the changes that are needed
 };
 
 /// A placement of one layer, or of all, one after the other.
@@ -67,10 +104,11 @@ struct layer_maps {
 /// Statistics of a placement of all layers under a load; the buffers may be null.
 struct placement_stats {
   int max_replica_count;
-  double balancedness, balancedness_min;
-  std::int64_t empty_layers, duplicates;
+  double balancedness, balancedness_min, bound;
+  std::int64_t empty_layers, duplicates, changes;
   double* layer_balancedness;  // [layers]
   double* gpu_load;            // [layers][gpus]
+  double* layer_bound;         // [layers]
 };
 
 /// Hands out pieces of one block of memory. Without a block it only counts, so that one function

@@ -1,162 +1,110 @@
 // SPDX-License-Identifier: MIT
-// A local search over whole placements: from a packing of replicas it goes on, swap by swap, past every
-// dead end, under several samples of the loads at once, without two replicas of an expert on one gpu.
+// A local search over whole placements: step by step past every dead end, under several samples of the loads at
+// once, on gpus as they are, without two replicas of an expert on one of them, and from where they are now if that is
+// asked.
 #pragma once
 
-#include <cmath>
-
-#include "core/balance.h"
+#include "core/search_start.h"
 
 namespace eplb {
 
-/// A node's experts, slots and gpus, and its loads, each sample scaled so that a mean gpu has 1.
-struct search_problem {
-  int experts, slots, gpus, samples;
-  const float* load;  // [samples][experts]
-
-  EPLB_CORE int room() const { return slots / gpus; }
-};
-
-/// What one thread group needs to search. The arrays marked + have Group::vector_width more elements a row.
-struct search_memory {
-  index_t* count;        // [experts] replicas
-  index_t* expert;       // [slots] of each slot
-  index_t* best_expert;  // [slots] of the best placement so far
-  std::int32_t* until;   // [slots] the round until which a slot must not change again
-  float* share;          // [samples][slots +] load of the slot's replica
-  float* own;            // [samples][slots +] load of the slot's gpu
-  float* own_cost;       // [slots +] cost of the slot's gpu
-  float* gpu_cost;       // [gpus]
-
-  template <class Group>
-  EPLB_CORE static search_memory lay_out(arena& memory, int experts, int slots, int gpus, int samples) {
-    const auto n = extent(slots), padded = n + Group::vector_width, s = extent(samples);
-    search_memory out;
-    out.count = memory.take<index_t>(extent(experts));
-    out.expert = memory.take<index_t>(n);
-    out.best_expert = memory.take<index_t>(n);
-    out.until = memory.take<std::int32_t>(n);
-    out.share = memory.take<float>(s * padded);
-    out.own = memory.take<float>(s * padded);
-    out.own_cost = memory.take<float>(padded);
-    out.gpu_cost = memory.take<float>(extent(gpus));
-    return out;
-  }
-};
-
-/// Loads of one layer, each sample as it was recorded.
-struct layer_samples {
-  const float* load;  // [samples][experts], `stride` apart
-  std::size_t stride;
-  int samples;
-};
-
 /// All that a search takes beside what a packing does.
 struct node_search {
-  float* load;  // [samples][experts of a node] scaled
+  float* load;     // [samples][experts of a node] scaled
+  index_t* place;  // [experts of the layer] number on its node, if the search starts from a current placement
   search_memory memory;
 
   template <class Group>
-  EPLB_CORE static node_search lay_out(arena& pieces, const plan_shape& shape, int samples) {
-    const int experts = shape.experts / shape.nodes, slots = shape.slots / shape.nodes;
+  EPLB_CORE static node_search lay_out(arena& pieces, const plan_shape& shape, const node_size& node, int samples) {
     node_search out;
-    out.load = pieces.take<float>(extent(samples) * extent(experts));
-    out.memory = search_memory::lay_out<Group>(pieces, experts, slots, shape.gpus / shape.nodes, samples);
+    out.load = pieces.take<float>(extent(samples) * extent(node.experts));
+    out.place = pieces.take<index_t>(extent(shape.experts));
+    out.memory = search_memory::lay_out<Group>(pieces, node, samples);
     return out;
   }
+};
+
+/// What a search of a layer is given.
+struct search_task {
+  const plan_shape& shape;
+  const node_size& node;
+  const cluster& gpus;
+  const search_rules& rules;
+  layer_samples samples;
+  const index_t* current;  // [slots], no_expert: none; null: it starts from nothing
+};
+
+/// What came of the search of a node.
+struct node_outcome {
+  int needed, changes;  // changed slots: those that could not be avoided, and all
+  int most_replicas;
 };
 
 namespace {
 
-/// What a gpu of this load costs. The 16th power: in the sum over samples the largest loads decide, and yet the
-/// others count; a plan for the largest alone fits the samples, not what comes after them.
-EPLB_CORE inline float load_cost(float x) {
-  const float x2 = x * x, x4 = x2 * x2, x8 = x4 * x4;
-  return x8 * x8;
-}
+/// Two indices as one, and back.
+struct index_pair {
+  int i, j;
 
-/// Loads beyond this many times the mean all look alike, so that the costs of two of them, over any number of samples,
-/// stay finite.
-constexpr float highest_load = 64;
-
-template <class Group>
-EPLB_CORE int padded_slots(const search_problem& p) {
-  return p.slots + Group::vector_width;
-}
-
-/// After the experts of a gpu's slots, or their counts, changed.
-template <class Group>
-EPLB_CORE void refresh_gpu(const search_problem& p, const search_memory& m, int gpu) {
-  const int first = gpu * p.room(), last = first + p.room(), row = padded_slots<Group>(p);
-  float cost = 0;
-  for (int s = 0; s < p.samples; ++s) {
-    float* const share = m.share + s * row;
-    float load = 0;
-    for (int slot = first; slot < last; ++slot) {
-      const int e = m.expert[slot];
-      const float x = p.load[s * p.experts + e] / static_cast<float>(m.count[e]);
-      share[slot] = x < highest_load ? x : highest_load;
-      load += x;
-    }
-    load = load < highest_load ? load : highest_load;
-    for (int slot = first; slot < last; ++slot) m.own[s * row + slot] = load;
-    cost += load_cost(load);
+  EPLB_CORE static std::uint32_t key(int i, int j, int count_of_j) {
+    return static_cast<std::uint32_t>(i) * static_cast<std::uint32_t>(count_of_j) + static_cast<std::uint32_t>(j);
   }
-  for (int slot = first; slot < last; ++slot) m.own_cost[slot] = cost;
-  m.gpu_cost[gpu] = cost;
-}
+  EPLB_CORE index_pair(std::uint64_t key, int count_of_j)
+      : i(static_cast<int>(key_index(key) / static_cast<std::uint32_t>(count_of_j))),
+        j(static_cast<int>(key_index(key) % static_cast<std::uint32_t>(count_of_j))) {}
+};
 
-EPLB_CORE inline bool holds(const search_problem& p, const search_memory& m, int gpu, int expert) {
-  for (int slot = gpu * p.room(); slot < (gpu + 1) * p.room(); ++slot)
-    if (m.expert[slot] == expert) return true;
-  return false;
-}
-
-/// Whether two slots may exchange their experts.
-EPLB_CORE inline bool may_swap(const search_problem& p, const search_memory& m, int i, int j, bool allow_duplicates) {
-  const int a = i / p.room(), b = j / p.room(), x = m.expert[i], y = m.expert[j];
-  return a != b && x != y && (allow_duplicates || (!holds(p, m, a, y) && !holds(p, m, b, x)));
-}
-
-/// Integers that order as finite floats do, and whose least of many is found side by side.
-EPLB_CORE inline std::int32_t order_of(float x) {
-  const auto bits = static_cast<std::int32_t>(float_bits(x));
-  return bits ^ (bits >> 31 & 0x7fffffff);
+/// Of those that have slots, by a thread alone: where to begin to look.
+EPLB_CORE inline int cheapest_gpu(const search_problem& p, const search_memory& m) {
+  int best = -1;
+  for (int gpu = 0; gpu < p.gpus; ++gpu)
+    if (p.room(gpu) > 0 && (best < 0 || m.gpu_cost[gpu] < m.gpu_cost[best])) best = gpu;
+  return best;
 }
 
 /// The swap of an expert of a gpu with one elsewhere that lowers the sum of costs most, or raises it least:
-/// a key of the difference, then i * slots + j. Slots that must stay are left out.
-template <class Group>
-EPLB_CORE std::uint64_t best_slot_swap(Group& group, const search_problem& p, const search_memory& m, int gpu,
-                                       int round, bool allow_duplicates) {
+/// a key of the difference, then i * slots + j. Slots that must stay are left out, and swaps that change more slots
+/// than `changes_left`.
+template <int squarings, class Group>
+EPLB_CORE_ONCE std::uint64_t best_exchange(Group& group, const search_problem& p, const search_memory& m, int gpu,
+                                           int round, int changes_left) {
   constexpr int width = Group::vector_width;
-  const int row = padded_slots<Group>(p), blocks = (p.slots + width - 1) / width, units = p.room() * blocks;
-  const float before = m.gpu_cost[gpu];
+  static_assert(width <= 32);
+  const int row = padded_slots<Group>(p), blocks = (p.slots + width - 1) / width;
+  const int last = p.first[gpu + 1], room = p.room(gpu);
+  const float before = m.gpu_cost[gpu], pace = p.pace[gpu];
   std::uint64_t best = last_key;
   std::int32_t highest = 0x7fffffff;  // that can still be the best
-  for (int unit = group.thread_rank(); unit < units; unit += group.size()) {
-    const int i = gpu * p.room() + unit / blocks, j = unit % blocks * width;
+  // Side by side with the gpu that costs least first: what is found there lets most others be passed over.
+  const int begin = width > 1 ? p.first[cheapest_gpu(p, m)] / width : 0;
+  int i = p.first[gpu] + group.thread_rank() % room, block = begin + group.thread_rank() / room;
+  for (; block < begin + blocks; i += group.size() % room, block += group.size() / room) {
+    if (i >= last) i -= room, ++block;
+    if (block >= begin + blocks) break;
     if (m.until[i] > round) continue;
+    const int j = (block < blocks ? block : block - blocks) * width;
     float cost[width];
     for (int k = 0; k < width; ++k) cost[k] = -m.own_cost[j + k];
     for (int s = 0; s < p.samples; ++s) {
-      const float *const share = m.share + s * row + j, *const own = m.own + s * row + j;
+      const float *const share = m.share + s * row + j, *const own = m.own + s * row + j, *const paces = m.pace + j;
       const float x = m.share[s * row + i], load = m.own[s * row + i];
       for (int k = 0; k < width; ++k) {
         const float d = x - share[k];
-        cost[k] += load_cost(load - d) + load_cost(own[k] + d);
+        cost[k] += load_cost<squarings>(load - d * pace) + load_cost<squarings>(own[k] + d * paces[k]);
       }
     }
     std::int32_t rise[width], least = 0x7fffffff;
     for (int k = 0; k < width; ++k) rise[k] = order_of(cost[k] - before);
     for (int k = 0; k < width; ++k) least = rise[k] < least ? rise[k] : least;
     if (least > highest) continue;
-    for (int k = 0; k < width && j + k < p.slots; ++k) {
-      if (rise[k] > highest || rise[k] == 0 || m.until[j + k] > round) continue;
-      const std::uint32_t at =
-          static_cast<std::uint32_t>(i) * static_cast<std::uint32_t>(p.slots) + static_cast<std::uint32_t>(j + k);
-      const std::uint64_t key = std::uint64_t{static_cast<std::uint32_t>(rise[k]) ^ 0x80000000u} << 32 | at;
-      if (key >= best || !may_swap(p, m, i, j + k, allow_duplicates)) continue;
+    std::uint32_t candidates = 0;  // a bit for each
+    for (int k = 0; k < width; ++k)
+      candidates |= static_cast<std::uint32_t>((rise[k] <= highest) & (rise[k] != 0) & (m.until[j + k] <= round)) << k;
+    for (; candidates != 0; candidates &= candidates - 1) {
+      const int k = lowest_bit(candidates);
+      const std::uint64_t key = rise_key(rise[k], index_pair::key(i, j + k, p.slots));
+      if (key >= best || !may_swap(p, m, i, j + k)) continue;
+      if (p.from_current && more_changes_of_swap(p, m, i, j + k) > changes_left) continue;
       best = key;
       highest = rise[k];
     }
@@ -164,9 +112,60 @@ EPLB_CORE std::uint64_t best_slot_swap(Group& group, const search_problem& p, co
   return group.min(best);
 }
 
+/// What it does to the costs of all gpus that have an expert in a slot other than `except` when its number of
+/// replicas changes: each of their shares by share / change.
+EPLB_CORE_ONCE inline float cost_of_sharing(const search_problem& p, const search_memory& m, int row, int some_slot,
+                                            int except, float change) {
+  float cost = 0;
+  for (int s = 0; s < p.samples; ++s) {
+    const float *const share = m.share + s * row, *const own = m.own + s * row;
+    const float more = share[some_slot] / change;
+    int slot = some_slot;
+    do {
+      if (slot != except)
+        cost += load_cost(p.squarings, own[slot] + more * m.pace[slot]) - load_cost(p.squarings, own[slot]);
+      slot = m.next[slot];
+    } while (slot != some_slot);
+  }
+  return cost;
+}
+
+/// The gift of a slot to another expert that lowers the sum of costs most, or raises it least, of those that may help
+/// a gpu: one of its experts gets a replica elsewhere, or one of its slots something lighter. A key of the
+/// difference, then slot * experts + expert. Gpus that have both experts are judged as if they changed one by one.
+template <class Group>
+EPLB_CORE_ONCE std::uint64_t best_gift(Group& group, const search_problem& p, const search_memory& m, int gpu,
+                                       int round, int changes_left) {
+  const int rank = group.thread_rank(), size = group.size(), row = padded_slots<Group>(p);
+  for (int e = rank; e < p.experts; e += size)
+    m.gain[e] = cost_of_sharing(p, m, row, m.some_slot[e], -1, -static_cast<float>(m.count[e] + 1));
+  group.sync();
+  std::uint64_t best = last_key;
+  for (int i = rank; i < p.slots; i += size) {
+    const int z = m.expert[i], at = p.gpu_of[i];
+    if (m.until[i] > round || m.count[z] < 2) continue;
+    const float lost = cost_of_sharing(p, m, row, i, i, static_cast<float>(m.count[z] - 1)) - m.gpu_cost[at];
+    const int first = at == gpu ? 0 : p.first[gpu], last = at == gpu ? p.experts : p.first[gpu + 1];
+    for (int k = first; k < last; ++k) {
+      const int y = at == gpu ? k : m.expert[k];
+      if (y == z) continue;
+      const auto count = static_cast<float>(m.count[y]);
+      float cost = lost + m.gain[y];
+      for (int s = 0; s < p.samples; ++s) {
+        const float share = m.share[s * row + m.some_slot[y]] * count / (count + 1);
+        cost += load_cost(p.squarings, m.own[s * row + i] + (share - m.share[s * row + i]) * p.pace[at]);
+      }
+      const std::uint64_t key = rise_key(order_of(cost), index_pair::key(i, y, p.experts));
+      if (key >= best || !may_take(p, m, at, y) || more_changes(p, m, at, z, y) > changes_left) continue;
+      best = key;
+    }
+  }
+  return group.min(best);
+}
+
 /// The gpu that costs most, the first on ties, and what it costs.
 template <class Group>
-EPLB_CORE std::uint64_t costliest_gpu(Group& group, const search_problem& p, const search_memory& m) {
+EPLB_CORE_ONCE std::uint64_t costliest_gpu(Group& group, const search_problem& p, const search_memory& m) {
   std::uint64_t best = last_key;
   for (int gpu = group.thread_rank(); gpu < p.gpus; gpu += group.size()) {
     const std::uint64_t key = heaviest_key(m.gpu_cost[gpu], static_cast<std::uint32_t>(gpu));
@@ -175,65 +174,21 @@ EPLB_CORE std::uint64_t costliest_gpu(Group& group, const search_problem& p, con
   return group.min(best);
 }
 
-/// Parts replicas of one expert on one gpu: each of them changes places with the slot nearest in load of the
-/// first sample that both gpus can take. False if one is left over.
+/// Tabu search (Glover, 1989): in each round the costliest gpu is helped by the best step there is, even if that is a
+/// step up; the slots that changed stay for some rounds, so that the search does not turn back. A step is a swap; from
+/// a current placement it may be a gift too, where that is better by itself. Leaves the best placement it has
+/// seen in best_expert. Stops early when no gpu costs more than `goal`.
 template <class Group>
-EPLB_CORE bool part_duplicates(Group& group, const search_problem& p, const search_memory& m) {
-  const int rank = group.thread_rank(), size = group.size();
-  bool all_parted = true;
-  for (int slot = 0; slot < p.slots; ++slot) {
-    const int first = slot / p.room() * p.room(), x = m.expert[slot];
-    bool is_duplicate = false;
-    for (int other = first; other < slot; ++other) is_duplicate |= m.expert[other] == x;
-    if (!is_duplicate) continue;
-    std::uint64_t best = last_key;
-    for (int j = rank; j < p.slots; j += size) {
-      if (!may_swap(p, m, slot, j, false)) continue;
-      const float apart = m.share[slot] - m.share[j];
-      const std::uint64_t key = lightest_key(apart < 0 ? -apart : apart, static_cast<std::uint32_t>(j));
-      best = key < best ? key : best;
-    }
-    best = group.min(best);
-    if (best == last_key) {
-      all_parted = false;
-      continue;
-    }
-    if (rank == 0) {
-      const auto j = static_cast<int>(key_index(best));
-      m.expert[slot] = m.expert[j];
-      m.expert[j] = static_cast<index_t>(x);
-      refresh_gpu<Group>(p, m, slot / p.room());
-      refresh_gpu<Group>(p, m, j / p.room());
-    }
-    group.sync();
-  }
-  return all_parted;
-}
-
-/// Deals the replicas to the gpus in turn, expert by expert: none meets its like while there are no more replicas
-/// of an expert than gpus. A start without balance, for the few cases in which a better one cannot be mended.
-template <class Group>
-EPLB_CORE void deal_replicas(Group& group, const search_problem& p, const search_memory& m) {
-  const int rank = group.thread_rank(), size = group.size();
-  int dealt = 0;
-  for (int e = 0; e < p.experts; ++e)
-    for (int replica = 0; replica < m.count[e]; ++replica, ++dealt)
-      if (dealt % size == rank) m.expert[dealt % p.gpus * p.room() + dealt / p.gpus] = static_cast<index_t>(e);
-  group.sync();
-  for (int gpu = rank; gpu < p.gpus; gpu += size) refresh_gpu<Group>(p, m, gpu);
-  group.sync();
-}
-
-/// Tabu search (Glover, 1989): in each round the costliest gpu gives away one of its experts in the best swap
-/// there is, even if that is a step up; the slots that changed stay for some rounds, so that the search does not
-/// turn back. Leaves the best placement it has seen in best_expert. Stops early when no gpu costs more than
-/// `goal`.
-template <class Group>
-EPLB_CORE void search_swaps(Group& group, const search_problem& p, const search_rules& rules, float goal,
+EPLB_CORE void search_steps(Group& group, const search_problem& p, int steps, float goal, int changes_left,
                             const search_memory& m) {
+  constexpr int longest_stay = 8;
   const int rank = group.thread_rank(), size = group.size();
-  for (int slot = rank; slot < p.slots; slot += size) m.until[slot] = 0;
+  bool all_stay = true;
+  for (int gpu = 0; gpu < p.gpus; ++gpu) all_stay &= p.room(gpu) <= 1 && p.pace[gpu] == p.pace[0];
+  // What pads the rows is never free to change.
+  for (int slot = rank; slot < padded_slots<Group>(p); slot += size) m.until[slot] = slot < p.slots ? 0 : 0x7fffffff;
   std::uint32_t best_peak = ~std::uint32_t{0};
+  int idle = 0;
   group.sync();
   for (int round = 0;; ++round) {
     const std::uint64_t costliest = costliest_gpu(group, p, m);
@@ -244,126 +199,304 @@ EPLB_CORE void search_swaps(Group& group, const search_problem& p, const search_
       for (int slot = rank; slot < p.slots; slot += size) m.best_expert[slot] = m.expert[slot];
       group.sync();
     }
-    if (round == rules.steps || peak <= goal || p.room() == 1 || p.gpus == 1) return;
-    const std::uint64_t best = best_slot_swap(group, p, m, gpu, round, rules.allow_duplicates);
-    if (best == last_key) continue;
-    const std::uint32_t at = key_index(best), slots = static_cast<std::uint32_t>(p.slots);
-    const auto i = static_cast<int>(at / slots), j = static_cast<int>(at % slots);
-    const index_t x = m.expert[i], y = m.expert[j];
-    group.sync();
-    for (int side = rank; side < 2; side += size) {
-      const int slot = side == 0 ? i : j;
-      m.expert[slot] = side == 0 ? y : x;
-      m.until[slot] = round + 5 + round % 4;
-      refresh_gpu<Group>(p, m, slot / p.room());
+    const bool no_step = (all_stay && !p.from_current) || p.gpus == 1 || idle > longest_stay;
+    if (round == steps || peak <= goal || no_step) return;
+    const std::uint64_t swap = p.squarings == 2 ? best_exchange<2>(group, p, m, gpu, round, changes_left)
+                                                : best_exchange<5>(group, p, m, gpu, round, changes_left);
+    const std::uint64_t gift = p.from_current ? best_gift(group, p, m, gpu, round, changes_left) : last_key;
+    ++idle;
+    if (swap == last_key && gift == last_key) continue;
+    idle = 0;
+    const std::int32_t until = round + longest_stay - 3 + round % 4;
+    if (gift >> 32 < swap >> 32) {
+      const index_pair step(gift, p.experts);
+      const int z = m.expert[step.i], y = step.j;
+      changes_left -= more_changes(p, m, p.gpu_of[step.i], z, y);
+      group.sync();
+      if (rank == 0) {
+        give(m, step.i, y);
+        m.until[step.i] = until;
+      }
+      group.sync();
+      for (int other = rank; other < p.gpus; other += size)
+        if (other == p.gpu_of[step.i] || count_on(p, m.expert, other, z) + count_on(p, m.expert, other, y) > 0)
+          refresh_gpu<Group>(p, m, other);
+    } else {
+      const index_pair step(swap, p.slots);
+      if (p.from_current) changes_left -= more_changes_of_swap(p, m, step.i, step.j);
+      group.sync();
+      if (rank == 0) exchange(p, m, step.i, step.j);
+      group.sync();
+      for (int side = rank; side < 2; side += size) {
+        const int slot = side == 0 ? step.i : step.j;
+        m.until[slot] = until;
+        refresh_gpu<Group>(p, m, p.gpu_of[slot]);
+      }
     }
     group.sync();
   }
 }
 
-/// What the costliest gpu costs when it is as good as at the lower bound: no gpu has less than the mean, nor less
-/// than the largest replica, which replication by the largest load has made as small as it can be.
+/// Scales the loads once more, so that the gpu that bears most under any sample bears peak_at_first.
 template <class Group>
-EPLB_CORE float goal_of(Group& group, const search_problem& p, const replicas& replica) {
+EPLB_CORE_ONCE void scale_to_peak(Group& group, const search_problem& p, const search_memory& m, float* load) {
+  const int row = padded_slots<Group>(p);
+  std::uint64_t heaviest = last_key;
+  for (int gpu = group.thread_rank(); gpu < p.gpus; gpu += group.size())
+    for (int s = 0; s < p.samples && p.room(gpu) > 0; ++s) {
+      float sum = 0;
+      for (int slot = p.first[gpu]; slot < p.first[gpu + 1]; ++slot) sum += m.share[s * row + slot];
+      const std::uint64_t key = heaviest_key(sum * p.pace[gpu], 0);
+      heaviest = key < heaviest ? key : heaviest;
+    }
+  const float peak = heaviest_key_load(group.min(heaviest));
+  if (!(peak > 0)) return;
+  const float factor = peak_at_first / peak;
+  for (int i = group.thread_rank(); i < p.samples * p.experts; i += group.size()) load[i] *= factor;
+  group.sync();
+  refresh_all(group, p, m);
+}
+
+/// What the costliest gpu costs when it is as good as at the lower bound: close to the mean, or at the largest replica
+/// on the fastest gpu, once replicas are given out.
+template <class Group>
+EPLB_CORE_ONCE float goal_of(Group& group, const search_problem& p, const search_memory& m) {
   constexpr float close_enough = 1.0001f;
   if (p.samples > 1) return 0;
   std::uint64_t largest = last_key;
-  float total = 0;
+  float total = 0, speed = 0, pace = p.pace[0];
   for (int e = 0; e < p.experts; ++e) total += p.load[e];
-  for (int e = group.thread_rank(); e < p.experts; e += group.size()) {
-    const std::uint64_t key = heaviest_key(p.load[e] / static_cast<float>(replica.count[e]), 0);
+  for (int gpu = 0; gpu < p.gpus; ++gpu) {
+    speed += p.room(gpu) > 0 ? 1 / p.pace[gpu] : 0;
+    pace = p.room(gpu) > 0 && p.pace[gpu] < pace ? p.pace[gpu] : pace;
+  }
+  for (int e = group.thread_rank(); e < p.experts && !p.from_current; e += group.size()) {
+    const std::uint64_t key = heaviest_key(p.load[e] / static_cast<float>(m.count[e]), 0);
     largest = key < largest ? key : largest;
   }
-  const float peak = heaviest_key_load(group.min(largest)), mean = total / static_cast<float>(p.gpus);
-  return load_cost(close_enough * (peak > mean ? peak : mean));
+  const std::uint64_t found = group.min(largest);
+  const float peak = found == last_key ? 0 : heaviest_key_load(found) * pace, mean = total / speed;
+  return load_cost(p.squarings, peak > mean ? peak : close_enough * mean);
 }
 
-/// The loads of a node's experts, each sample scaled so that a mean gpu of the layer has 1; a sample without
-/// load is left at 0. Where there is no load in any, each expert has the same.
+/// Seats the experts of each gpu: those that were there stay where they were, the others take the rest in order.
+/// Leaves them in m.expert and returns how many slots hold another expert than before.
 template <class Group>
-EPLB_CORE void scale_loads(Group& group, const plan_shape& shape, const layer_samples& from, const index_t* expert,
-                           int experts, float* out) {
+EPLB_CORE_ONCE int seat_experts(Group& group, const search_problem& p, const search_memory& m) {
   const int rank = group.thread_rank(), size = group.size();
-  const auto gpus = static_cast<float>(shape.gpus);
-  bool any = false;
-  for (int s = 0; s < from.samples; ++s) {
-    const float* const load = from.load + extent(s) * from.stride;
-    float total = 0;
-    for (int e = 0; e < shape.experts; ++e) total += load[e];
-    any |= total > 0;
-    for (int e = rank; e < experts; e += size) out[s * experts + e] = total > 0 ? load[expert[e]] / total * gpus : 0;
+  int changes = 0;
+  for (int gpu = rank; gpu < p.gpus; gpu += size) {
+    const int first = p.first[gpu], last = p.first[gpu + 1];
+    for (int slot = first; slot < last; ++slot) m.expert[slot] = no_expert;
+    for (int slot = first; slot < last; ++slot)
+      for (int other = first; p.from_current && other < last; ++other) {
+        if (m.best_expert[slot] == no_expert || m.home[other] != m.best_expert[slot] || m.expert[other] != no_expert)
+          continue;
+        m.expert[other] = m.best_expert[slot];
+        m.best_expert[slot] = no_expert;
+      }
+    int seat = first;
+    for (int slot = first; slot < last; ++slot) {
+      if (m.best_expert[slot] == no_expert) continue;
+      while (m.expert[seat] != no_expert) ++seat;
+      m.expert[seat] = m.best_expert[slot];
+      changes += p.from_current ? 1 : 0;
+    }
   }
-  for (int e = rank; !any && e < experts; e += size) out[e] = gpus / static_cast<float>(shape.experts);
-  group.sync();
+  return group.sum(changes);
 }
 
-/// Steps 2 to 4 of a node by search: from the packing of its replicas by their loads' root mean square over
-/// the samples. Which replica of an expert a slot holds is counted in slot order.
+/// Steps 2 to 4 of a node by search. Which replica of an expert a slot holds is counted in slot order. If more slots
+/// have to change than the budget allows, nothing is written.
 template <class Group>
-EPLB_CORE void search_node(Group& group, const plan_shape& shape, const search_rules& rules, int node,
-                           const layer_samples& samples, const index_t* expert, const layer_memory& m,
-                           const node_search& search, const layer_maps& out) {
-  const int rank = group.thread_rank(), size = group.size();
-  const int experts = shape.experts / shape.nodes, slots = shape.slots / shape.nodes, gpus = shape.gpus / shape.nodes;
-  const search_problem p{experts, slots, gpus, samples.samples, search.load};
+EPLB_CORE node_outcome search_node(Group& group, const search_task& task, int node, int budget, const index_t* expert,
+                                   const layer_memory& m, const node_search& search, const layer_maps& out) {
+  const int rank = group.thread_rank(), size = group.size(), experts = task.node.experts;
   const search_memory& s = search.memory;
-  scale_loads(group, shape, samples, expert, experts, search.load);
-  for (int e = rank; e < experts; e += size) {
-    float squares = 0;
-    for (int k = 0; k < p.samples; ++k) squares += search.load[k * experts + e] * search.load[k * experts + e];
-    m.node_load[e] = std::sqrt(squares);
+  const search_problem p = describe_node(group, task.gpus, node, task.node, task.rules, task.samples.samples,
+                                         search.load, task.current != nullptr, s);
+  const auto slot_of = [&](int slot) {
+    const int gpu = p.gpu_of[slot];
+    return task.gpus.first_slot[task.gpus.gpu[task.gpus.first_gpu[node] + gpu]] + slot - p.first[gpu];
+  };
+  scale_loads(group, task.shape, task.gpus, task.samples, expert, experts, search.load);
+  mean_loads(group, p, m.node_load);
+  int gpus = 0, forced = 0, needed = 0;
+  for (int gpu = 0; gpu < p.gpus; ++gpu) {
+    gpus += p.room(gpu) > 0 ? 1 : 0;
+    forced += p.room(gpu) > experts ? p.room(gpu) - experts : 0;
   }
-  group.sync();
-  const bool can_part = slots <= static_cast<std::int64_t>(experts) * gpus;
-  replicate(group, m.node_load, experts, slots, m.replica, m.hottest,
-            rules.allow_duplicates || !can_part ? max_extent : gpus);
-  const packing_problem start{slots, gpus, m.replica.load, 0, 0, 0};
-  if (!is_identity(start)) {
-    constexpr packing_rules lpt{initial_packing::lpt,      1, 0, amplitude_form::constant, swap_scope::none, 0,
-                                candidate_choice::max_load};
-    sort_items(group, start, m.items, m.packing.sort);
-    try_candidates(group, start, lpt, 0, 1, m.items, m.packing, m.member);
+  if (p.from_current) {
+    for (int e = rank; e < experts; e += size) search.place[expert[e]] = static_cast<index_t>(e);
+    group.sync();
+    for (int slot = rank; slot < p.slots; slot += size) {
+      const index_t e = task.current[slot_of(slot)];
+      s.home[slot] = e == no_expert ? no_expert : search.place[e];
+    }
+    group.sync();
+    needed = start_from_current(group, p, s, m.node_load);
+    if (needed > budget) return {needed, needed, 0};
+  } else {
+    replicate(group, m.node_load, experts, p.slots, m.replica, m.hottest,
+              p.allow_duplicates || forced > 0 ? max_extent : gpus);
+    for (int e = rank; e < experts; e += size) s.count[e] = m.replica.count[e];
+    pack_replicas(group, p, m, s);
   }
-  const int row = padded_slots<Group>(p);
-  for (int slot = rank; slot < row; slot += size) {
-    if (slot < slots) s.expert[slot] = m.replica.expert[item_in_seat(start, m.items, m.member, slot)];
-    s.own_cost[slot] = 0;
-    for (int k = 0; k < p.samples; ++k) s.share[k * row + slot] = s.own[k * row + slot] = 0;
+  for (int slot = p.slots + rank; slot < padded_slots<Group>(p); slot += size) {
+    s.own_cost[slot] = s.pace[slot] = 0;
+    for (int k = 0; k < p.samples; ++k) {
+      const int at = k * padded_slots<Group>(p) + slot;
+      s.share[at] = s.own[at] = 0;
+    }
   }
-  for (int e = rank; e < experts; e += size) s.count[e] = m.replica.count[e];
-  group.sync();
-  for (int gpu = rank; gpu < gpus; gpu += size) refresh_gpu<Group>(p, s, gpu);
-  group.sync();
-  if (!rules.allow_duplicates && !part_duplicates(group, p, s) && can_part) deal_replicas(group, p, s);
-  search_swaps(group, p, rules, goal_of(group, p, m.replica), s);
+  refresh_all(group, p, s);
+  int changes = needed;
+  if (!p.allow_duplicates) {
+    const int left = part_duplicates(group, p, s, budget, changes);
+    if (left > forced && !p.from_current) {
+      deal_replicas(group, p, s, m.node_load, m.packing.used);
+      refresh_all(group, p, s);
+    }
+  }
+  scale_to_peak(group, p, s, search.load);
+  search_steps(group, p, task.rules.steps, goal_of(group, p, s), budget - changes, s);
+  changes = seat_experts(group, p, s);
 
-  index_t* const used = m.replica.count;
+  for (int e = rank; e < experts; e += size) s.count[e] = 0;
+  group.sync();
+  for (int slot = 0; slot < p.slots; ++slot) {
+    const int e = s.expert[slot];
+    if (e % size != rank) continue;
+    out.physical_to_logical[slot_of(slot)] = expert[e];
+    out.replica_rank[slot_of(slot)] = s.count[e]++;
+  }
+  int most = 0;
   for (int e = rank; e < experts; e += size) {
     out.replica_count[expert[e]] = s.count[e];
-    used[e] = 0;
+    most = s.count[e] > most ? s.count[e] : most;
   }
-  for (int slot = 0; slot < slots; ++slot) {
-    const int e = s.best_expert[slot];
-    if (e % size != rank) continue;
-    out.physical_to_logical[node * slots + slot] = expert[e];
-    out.replica_rank[node * slots + slot] = used[e]++;
-  }
-  group.sync();
+  return {needed, changes, group.max(most)};
 }
 
-/// Plans a layer by search; groups go to nodes as the packing family's lpt has them, by the loads' sum.
+/// Numbers the experts of each node as number_experts() does, but with each group on the node where it is now; one
+/// that is nowhere goes to the first node with room. A fault is the first group that is on two nodes, or more than its
+/// node has room for.
 template <class Group>
-EPLB_CORE void search_layer(Group& group, const plan_shape& shape, const search_rules& rules, const float* sum,
-                            const layer_samples& samples, const layer_memory& m, const node_search& search,
-                            const layer_maps& out) {
+EPLB_CORE_ONCE layer_outcome keep_groups(Group& group, const search_task& task, const layer_memory& m) {
+  const plan_shape& shape = task.shape;
+  index_t* const node_of_group = m.member;
+  const int rank = group.thread_rank(), size = group.size();
+  const int width = shape.experts / shape.groups, room = shape.groups / shape.nodes;
+  int bad = shape.groups;
+  for (int g = rank; g < shape.groups; g += size) node_of_group[g] = no_expert;
+  group.sync();
+  for (int node = 0; node < shape.nodes; ++node)
+    for (int k = task.gpus.first_gpu[node]; k < task.gpus.first_gpu[node + 1]; ++k)
+      for (int slot = task.gpus.first_slot[task.gpus.gpu[k]]; slot < task.gpus.first_slot[task.gpus.gpu[k] + 1];
+           ++slot) {
+        const int e = task.current[slot], g = e / width;
+        if (e == no_expert || g % size != rank) continue;
+        if (node_of_group[g] == no_expert) node_of_group[g] = static_cast<index_t>(node);
+        if (node_of_group[g] != node && g < bad) bad = g;
+      }
+  group.sync();
+  bad = static_cast<int>(group.min(static_cast<std::uint64_t>(bad)));
+  if (rank == 0 && bad == shape.groups) {
+    index_t *const group_of_seat = m.packing.position, *const used = m.packing.used;
+    for (int node = 0; node < shape.nodes; ++node) used[node] = 0;
+    for (const bool is_somewhere : {true, false})
+      for (int g = 0, free = 0; g < shape.groups; ++g) {
+        if ((node_of_group[g] != no_expert) != is_somewhere) continue;
+        while (!is_somewhere && used[free] == room) ++free;
+        const int node = is_somewhere ? node_of_group[g] : free;
+        if (used[node] == room && g < bad) bad = g;
+        if (used[node] < room) group_of_seat[node * room + used[node]++] = static_cast<index_t>(g);
+      }
+  }
+  bad = static_cast<int>(group.min(static_cast<std::uint64_t>(bad)));
+  bad = static_cast<int>(group.min(static_cast<std::uint64_t>(bad)));
+  for (int seat = 0; seat < shape.groups && bad == shape.groups; ++seat)
+    for (int place = rank; place < width; place += size)
+      m.node_expert[seat * width + place] = static_cast<index_t>(m.packing.position[seat] * width + place);
+  group.sync();
+  return bad < shape.groups ? layer_outcome{current_fault::group, bad} : layer_outcome{};
+}
+
+/// Reads a layer of a current placement. Returns the first slot with a bad value, or `slots`.
+template <class Group>
+EPLB_CORE_ONCE int read_current(Group& group, const current_view& from, const plan_shape& shape, int layer,
+                                index_t* out) {
+  auto bad = static_cast<std::uint64_t>(shape.slots);
+  for (int slot = group.thread_rank(); slot < shape.slots; slot += group.size()) {
+    const std::int64_t e = from[extent(layer) * extent(shape.slots) + extent(slot)];
+    const bool is_good = e >= -1 && e < shape.experts;
+    out[slot] = e < 0 || !is_good ? no_expert : static_cast<index_t>(e);
+    if (!is_good && bad > static_cast<std::uint64_t>(slot)) bad = static_cast<std::uint64_t>(slot);
+  }
+  return static_cast<int>(group.min(bad));
+}
+
+/// The experts of each node: of a search from nothing as the packing family's lpt places groups, by the loads' sum;
+/// otherwise as they are.
+template <class Group>
+EPLB_CORE layer_outcome place_groups(Group& group, const search_task& task, const float* sum, const layer_memory& m) {
+  if (task.current) return keep_groups(group, task, m);
   constexpr packing_rules lpt{initial_packing::lpt,      1, 0, amplitude_form::constant, swap_scope::none, 0,
                               candidate_choice::max_load};
-  const packing_problem groups = prepare_groups(group, shape, {}, sum, m);
+  const packing_problem groups = prepare_groups(group, task.shape, {}, sum, m);
   if (!is_identity(groups)) try_candidates(group, groups, lpt, 0, 1, m.items, m.packing, m.member);
-  number_experts(group, shape, groups, m);
-  for (int node = 0; node < shape.nodes; ++node)
-    search_node(group, shape, rules, node, samples, m.node_expert + node * (shape.experts / shape.nodes), m, search,
-                out);
+  number_experts(group, task.shape, groups, m);
+  return {};
+}
+
+/// Plans a layer by search. `budget` [nodes] limits the changes of each node from the current placement, and all of
+/// them together must be possible within most_changes; `outcomes` [nodes] tells what came of it. `again`: only the
+/// nodes that have made more changes than their budget is now.
+template <class Group>
+EPLB_CORE layer_outcome search_layer(Group& group, const search_task& task, const int* budget, int most_changes,
+                                     bool again, const float* sum, const layer_memory& m, const node_search& search,
+                                     node_outcome* outcomes, const layer_maps& out) {
+  const layer_outcome outcome = place_groups(group, task, sum, m);
+  if (outcome.fault != current_fault::none) return outcome;
+  int needed = 0;
+  for (int node = 0; node < task.shape.nodes; ++node) {
+    const index_t* const expert = m.node_expert + node * task.node.experts;
+    if (!again || outcomes[node].changes > budget[node]) {
+      const node_outcome searched = search_node(group, task, node, budget[node], expert, m, search, out);
+      if (group.thread_rank() == 0) outcomes[node] = searched;
+      group.sync();
+    }
+    needed += outcomes[node].needed;
+  }
+  return needed > most_changes ? layer_outcome{current_fault::changes, needed} : layer_outcome{};
+}
+
+/// Whether nodes share the budget of their layer, or layers that of all. Then each may use up all of it at first;
+/// what is too much is shared out, and the nodes that had too much are searched again.
+EPLB_CORE inline bool shares_budget(const plan_shape& shape, const current_view& from) {
+  return from.expert && (from.most_changes_in_all < std::int64_t{shape.layers} * from.most_changes ||
+                         (shape.nodes > 1 && from.most_changes < any_number));
+}
+
+/// Cuts down budgets that together are more than a limit: each keeps what it needs, and of the rest a part like that
+/// of what it made of it. False if the limit is less than what is needed.
+EPLB_CORE_ONCE inline bool share_budget(const node_outcome* of, std::size_t count, std::int64_t limit, int* budget) {
+  std::int64_t needed = 0, made = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    needed += of[i].needed;
+    made += budget[i] < of[i].changes ? budget[i] : of[i].changes;
+  }
+  if (needed > limit) return false;
+  if (made <= limit) return true;
+  const auto free = static_cast<std::uint64_t>(limit - needed), wanted = static_cast<std::uint64_t>(made - needed);
+  std::uint64_t so_far = 0;  // wanted; what is given of it is rounded down as a whole
+  for (std::size_t i = 0; i < count; ++i) {
+    const int most = budget[i] < of[i].changes ? budget[i] : of[i].changes;
+    const std::uint64_t given = so_far * free / wanted;
+    so_far += static_cast<std::uint64_t>(most - of[i].needed);
+    budget[i] = of[i].needed + static_cast<int>(so_far * free / wanted - given);
+  }
+  return true;
 }
 
 }  // namespace

@@ -107,6 +107,59 @@ static void cancelling(int32_t threads) {
   plan_free(&before), plan_free(&after);
 }
 
+/* A budget for all layers takes a second pass; the layers are counted once for each. */
+static void two_passes(int32_t threads) {
+  enum { SLOTS = 24 };
+  const eplb_shape shape = make_shape(LAYERS, EXPERTS, SLOTS, 4, 2, 8);
+  const eplb_options silent = make_options(EPLB_STRATEGY_SEARCH);
+  listener l = listen(0);
+  eplb_options options = listening(&l, threads);
+  float first[COUNT], second[COUNT];
+  const eplb_input a = make_input(EPLB_TYPE_FLOAT32, first, COUNT);
+  eplb_input b = make_input(EPLB_TYPE_FLOAT32, second, COUNT);
+  eplb_context* context;
+  plan before, untold, after;
+  int64_t calls, n;
+  fill_loads(first, COUNT, 1);
+  fill_loads(second, COUNT, 2);
+  options.strategy = EPLB_STRATEGY_SEARCH;
+  context = context_of(&shape, &options);
+  before = plan_of(&shape, &silent, &a);
+  after = plan_new(&shape, EPLB_TYPE_INT32);
+  b.current = before.maps.physical_to_logical;
+  b.current_count = LAYERS * SLOTS;
+  CHECK_OK(eplb_submit_weights(context, &a, &check_error));
+  CHECK(l.last == LAYERS && l.total == LAYERS);
+
+  l = listen(0);
+  CHECK_OK(eplb_submit_weights(context, &b, &check_error)); /* without a budget there is nothing to share */
+  CHECK(l.last == LAYERS && l.total == LAYERS && !l.backwards);
+  CHECK_OK(eplb_submit_weights(context, &a, &check_error));
+
+  b.max_changes = 15;
+  l = listen(0);
+  untold = plan_of(&shape, &silent, &b);
+  CHECK_OK(eplb_rebalance_experts(&shape, &options, &b, &after.maps, NULL, &check_error));
+  CHECK(l.last == 2 * LAYERS && l.total == 2 * LAYERS && !l.backwards && !l.on_other_thread);
+  CHECK(plan_same(&untold, &after) && !plan_same(&untold, &before));
+  calls = threads == 1 ? l.calls : 1; /* with more threads, how often the caller is told varies */
+  CHECK(threads > 1 || calls > LAYERS);
+  for (n = 1; n <= calls; ++n) {
+    l = listen(n);
+    plan_clear(&after);
+    CHECK_FAILS(EPLB_ERROR_CANCELLED, "", eplb_submit_weights(context, &b, &check_error));
+    CHECK(l.calls == n);
+    CHECK_OK(eplb_get_maps(context, &after.maps, &check_error));
+    CHECK(plan_same(&before, &after));
+  }
+  l = listen(0);
+  CHECK_OK(eplb_submit_weights(context, &b, &check_error));
+  CHECK_OK(eplb_get_maps(context, &after.maps, &check_error));
+  CHECK(plan_same(&untold, &after));
+  eplb_destroy(context);
+  plan_free(&before), plan_free(&untold), plan_free(&after);
+}
+
 static void cancelling_the_parts(void) {
   const eplb_shape shape = make_shape(LAYERS, EXPERTS, 24, 1, 1, 8);
   listener l = listen(1);
@@ -186,6 +239,8 @@ int main(void) {
   progress_goes_to_the_end(2, 3);
   cancelling(1);
   cancelling(3);
+  two_passes(1);
+  two_passes(3);
   cancelling_the_parts();
   using_the_context_inside_its_callback();
   logging();

@@ -49,6 +49,15 @@ int check_fails(eplb_status expected, const char* words, eplb_status status, con
   return holds;
 }
 
+int check_says(eplb_status expected, const char* sentence, eplb_status status, const char* text, const char* file,
+               int line) {
+  const int holds = check_fails(expected, "", status, text, file, line);
+  if (strcmp(check_error.message, sentence) == 0) return holds;
+  check_that(0, text, file, line);
+  fprintf(stderr, "  wanted: %s\n  got: %.500s\n", sentence, check_error.message);
+  return 0;
+}
+
 int check_report(void) {
   if (failures != 0) fprintf(stderr, "%d expectations were not met\n", failures);
   return failures != 0;

@@ -20,12 +20,17 @@ extern eplb_error check_error;
  * separated by '|'. */
 #define CHECK_FAILS(status, words, call) \
   (check_begin(), check_fails((status), (words), (call), #call, __FILE__, __LINE__))
+/* The same with the whole sentence. */
+#define CHECK_SAYS(status, sentence, call) \
+  (check_begin(), check_says((status), (sentence), (call), #call, __FILE__, __LINE__))
 
 /* Each returns whether what was expected is so. */
 int check_that(int holds, const char* text, const char* file, int line);
 int check_ok(eplb_status status, const char* text, const char* file, int line);
 int check_fails(eplb_status expected, const char* words, eplb_status status, const char* text, const char* file,
                 int line);
+int check_says(eplb_status expected, const char* sentence, eplb_status status, const char* text, const char* file,
+               int line);
 void check_begin(void);
 /* Exit status of the program. */
 int check_report(void);

@@ -72,8 +72,9 @@ static void told_before(int32_t strategy, int32_t threads, const eplb_shape* sha
   const eplb_options options = pooled(strategy, threads, &p);
   eplb_context* context = NULL;
   size_t host = 0, cuda = 99;
+  allocations = 0;
   CHECK_OK(eplb_memory_needed(shape, &options, &host, &cuda, &check_error));
-  CHECK(p.blocks == 0 && cuda == 0);
+  CHECK(allocations == 0 && p.blocks == 0 && cuda == 0);
   allocations = 0;
   CHECK_OK(eplb_create(shape, &options, &context, &check_error));
   CHECK(threads > 1 || allocations == 0); /* the C library has memory of its own for a thread */
@@ -99,6 +100,42 @@ static void none_while_planning(int32_t strategy, int32_t threads) {
   CHECK(eplb_get_maps(context, &p.maps, NULL) == EPLB_SUCCESS);
   CHECK(eplb_get_stats(context, &stats, NULL) == EPLB_SUCCESS);
   CHECK(allocations == 0);
+  eplb_destroy(context);
+  plan_free(&p);
+}
+
+/* Nor from a current placement whose budget is shared out, on gpus that are not alike; nor to judge it. */
+static void none_while_planning_from_current(int32_t threads) {
+  static const int32_t slots[] = {0, 5, 3, 4, 1, 4, 4, 3}, nodes[] = {0, 1, 0, 1, 1, 0, 0, 1};
+  static const float speeds[] = {1, 1, 2, 1, 1, 0.5f, 1, 1};
+  eplb_shape uneven = make_shape(LAYERS, EXPERTS, 24, 4, 2, 8);
+  eplb_options options = make_options(EPLB_STRATEGY_SEARCH);
+  eplb_input from = make_input(EPLB_TYPE_FLOAT32, loads, COUNT);
+  int32_t current[LAYERS * 24];
+  plan p;
+  eplb_stats stats = make_stats();
+  eplb_context* context;
+  uneven.slots_per_gpu = slots;
+  uneven.speed_of_gpu = speeds;
+  uneven.node_of_gpu = nodes;
+  uneven.slots_per_gpu_count = uneven.speed_of_gpu_count = uneven.node_of_gpu_count = 8;
+  options.num_threads = threads;
+  p = plan_of(&uneven, &options, &from);
+  memcpy(current, p.maps.physical_to_logical, sizeof current);
+  current[0] = current[30] = -1;
+  from.current = current;
+  from.current_count = LAYERS * 24;
+  from.max_changes_per_layer = 8;
+  from.max_changes = 10;
+  fill_loads(loads, COUNT, 2);
+  context = context_of(&uneven, &options);
+  allocations = 0;
+  CHECK(eplb_submit_weights(context, &from, NULL) == EPLB_SUCCESS);
+  CHECK(eplb_get_maps(context, &p.maps, NULL) == EPLB_SUCCESS);
+  CHECK(eplb_get_stats(context, &stats, NULL) == EPLB_SUCCESS);
+  CHECK(allocations == 0);
+  CHECK(stats.changes > 2 && stats.changes <= 10);
+  fill_loads(loads, COUNT, 1);
   eplb_destroy(context);
   plan_free(&p);
 }
@@ -211,6 +248,8 @@ int main(void) {
       none_while_planning(strategy, threads);
     }
   }
+  none_while_planning_from_current(1);
+  none_while_planning_from_current(3);
   for (i = 0; i < sizeof calls / sizeof *calls; ++i) {
     if (calls[i].uses_allocator) with_the_callers_allocator(&calls[i]);
     with_failing_malloc(&calls[i], 1);

@@ -174,6 +174,37 @@ static void replication_of_equals(void) {
   }
 }
 
+/* The load of an expert is what its samples add up to, also without options: 5, 11 and 6. Scaled to one total each,
+ * expert 2 would be the hottest. */
+static void replication_of_samples(void) {
+  static const float samples[] = {1, 0, 1, /**/ 4, 11, 5};
+  static const int32_t counts[] = {1, 2, 1};
+  const eplb_shape shape = make_shape(1, 3, 4, 1, 1, 1);
+  eplb_input input = make_input(EPLB_TYPE_FLOAT32, samples, 6);
+  plan p = plan_new(&shape, EPLB_TYPE_INT32);
+  input.num_samples = 2;
+  CHECK_OK(eplb_replicate_experts(&shape, NULL, &input, &p.maps, &check_error));
+  CHECK(memcmp(p.maps.replica_count, counts, sizeof counts) == 0);
+  plan_free(&p);
+}
+
+/* A current placement plays no part: it may be refused, but does not change what experts get, nor their order. */
+static void replication_from_current(void) {
+  static const float four[] = {96, 30, 20, 10};
+  static const int32_t current[] = {3, 3, 2, 1, 0, 0}, experts[] = {0, 1, 2, 3, 0, 0};
+  const eplb_shape shape = make_shape(1, 4, 6, 1, 1, 1);
+  eplb_input input = make_input(EPLB_TYPE_FLOAT32, four, 4);
+  plan p = plan_new(&shape, EPLB_TYPE_INT32);
+  input.current = current;
+  input.current_count = 6;
+  if (eplb_replicate_experts(&shape, NULL, &input, &p.maps, NULL) == EPLB_SUCCESS) {
+    CHECK(memcmp(p.maps.physical_to_logical, experts, sizeof experts) == 0);
+  } else {
+    CHECK(plan_unwritten(&p));
+  }
+  plan_free(&p);
+}
+
 static void impossible_replications(void) {
   const eplb_shape shape = make_shape(1, 4, 6, 1, 1, 1), few = make_shape(1, 4, 3, 1, 1, 1);
   const eplb_input input = make_input(EPLB_TYPE_FLOAT32, loads, 4);
@@ -202,6 +233,8 @@ int main(void) {
   impossible_packings();
   replication_by_hand();
   replication_of_equals();
+  replication_of_samples();
+  replication_from_current();
   impossible_replications();
   return check_report();
 }

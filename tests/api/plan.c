@@ -152,6 +152,71 @@ static void what_a_context_chose(void) {
   eplb_destroy(NULL);
 }
 
+static int32_t choice_for(eplb_shape shape, int32_t max_samples) {
+  eplb_options options = make_options(EPLB_STRATEGY_AUTO);
+  eplb_context* context;
+  int32_t strategy;
+  options.max_samples = max_samples;
+  context = context_of(&shape, &options);
+  strategy = eplb_context_strategy(context);
+  eplb_destroy(context);
+  return strategy;
+}
+
+/* A search where gpus have 3 to 8 slots, where there are several samples, and where only it can plan. */
+static void what_auto_is(void) {
+  static const int32_t slots[] = {9, 9}, nodes[] = {0, 0};
+  static const float speeds[] = {1, 1};
+  const eplb_shape plain = make_shape(1, 4, 18, 1, 1, 2);
+  eplb_shape with_slots = plain, with_speeds = plain, with_nodes = plain;
+  with_slots.slots_per_gpu = slots;
+  with_speeds.speed_of_gpu = speeds;
+  with_nodes.node_of_gpu = nodes;
+  with_slots.slots_per_gpu_count = with_speeds.speed_of_gpu_count = with_nodes.node_of_gpu_count = 2;
+  CHECK(choice_for(plain, 1) == EPLB_STRATEGY_LPT_SWAP_ANY);
+  CHECK(choice_for(plain, 2) == EPLB_STRATEGY_SEARCH);
+  CHECK(choice_for(with_slots, 1) == EPLB_STRATEGY_SEARCH);
+  CHECK(choice_for(with_speeds, 1) == EPLB_STRATEGY_SEARCH);
+  CHECK(choice_for(with_nodes, 1) == EPLB_STRATEGY_SEARCH);
+  CHECK(choice_for(make_shape(1, 4, 17, 1, 1, 2), 1) == EPLB_STRATEGY_SEARCH);
+  CHECK(choice_for(make_shape(1, 4, 4, 1, 1, 5), 1) == EPLB_STRATEGY_SEARCH);
+  CHECK(choice_for(make_shape(1, 4, 4, 1, 1, 2), 1) == EPLB_STRATEGY_LPT_SWAP_ANY);
+  CHECK(choice_for(make_shape(1, 4, 6, 1, 1, 2), 1) == EPLB_STRATEGY_SEARCH);
+  CHECK(choice_for(make_shape(1, 4, 16, 1, 1, 2), 1) == EPLB_STRATEGY_SEARCH);
+}
+
+/* In one call auto sees the input too. Two slots a gpu, so that nothing else asks for a search. */
+static void what_auto_is_in_one_call(void) {
+  enum { EXPERTS = 12, SLOTS = 16, GPUS = 8 };
+  const eplb_shape shape = make_shape(1, EXPERTS, SLOTS, 1, 1, GPUS);
+  const eplb_options preset = make_options(EPLB_STRATEGY_LPT_SWAP_ANY);
+  eplb_options search = make_options(EPLB_STRATEGY_SEARCH);
+  float loads[2 * EXPERTS];
+  eplb_input one = make_input(EPLB_TYPE_FLOAT32, loads, EXPERTS), two, from;
+  plan by_auto, by_preset, by_search;
+  fill_loads(loads, 2 * EXPERTS, 3);
+  by_auto = plan_of(&shape, NULL, &one);
+  by_preset = plan_of(&shape, &preset, &one);
+  by_search = plan_of(&shape, &search, &one);
+  CHECK(plan_same(&by_auto, &by_preset) && !plan_same(&by_auto, &by_search));
+  from = one;
+  from.current = by_preset.maps.physical_to_logical;
+  from.current_count = SLOTS;
+  plan_free(&by_auto), plan_free(&by_search);
+
+  two = make_input(EPLB_TYPE_FLOAT32, loads, 2 * EXPERTS);
+  two.num_samples = 2;
+  by_auto = plan_of(&shape, NULL, &two);
+  by_search = plan_of(&shape, &search, &two);
+  CHECK(plan_same(&by_auto, &by_search));
+  plan_free(&by_auto), plan_free(&by_search);
+
+  by_auto = plan_of(&shape, NULL, &from);
+  by_search = plan_of(&shape, &search, &from);
+  CHECK(plan_same(&by_auto, &by_search));
+  plan_free(&by_auto), plan_free(&by_search), plan_free(&by_preset);
+}
+
 static void nulls(void) {
   const eplb_shape shape = make_shape(1, 4, 6, 1, 1, 2);
   const eplb_input input = make_input(EPLB_TYPE_FLOAT32, hand_loads, 4);
@@ -222,6 +287,8 @@ int main(void) {
   seeds();
   before_the_first_plan();
   what_a_context_chose();
+  what_auto_is();
+  what_auto_is_in_one_call();
   nulls();
   buffers_left_out();
   return check_report();

@@ -60,14 +60,17 @@ static void divisions(void) {
   shape.reserved = 5;
   refuse(&shape, NULL, "reserved|5");
   refuse_shape(1, 8, 7, 1, 1, 4, "7|8");       /* slots < experts */
-  refuse_shape(1, 8, 16, 1, 1, 17, "16|17");   /* slots < gpus */
-  refuse_shape(1, 8, 18, 1, 1, 4, "18|4");     /* slots % gpus */
   refuse_shape(1, 8, 16, 3, 1, 4, "8|3");      /* experts % groups */
   refuse_shape(1, 12, 16, 4, 2, 1, "1|2");     /* gpus % nodes */
   refuse_shape(1, 12, 15, 4, 2, 5, "5|2");     /* gpus % nodes, and slots % nodes */
   shape = make_shape(1, 12, 16, 3, 2, 4);      /* groups % nodes: only auto may fall back to global */
   options.policy = EPLB_POLICY_HIERARCHICAL;
   refuse(&shape, &options, "3|2");
+  options = make_options(EPLB_STRATEGY_LPT);   /* what only search can do */
+  shape = make_shape(1, 8, 16, 1, 1, 17);
+  refuse(&shape, &options, "num_physical_experts is 16, less than num_gpus, 17|strategy lpt|search can");
+  shape = make_shape(1, 8, 18, 1, 1, 4);
+  refuse(&shape, &options, "18, which is not a multiple of num_gpus, 4|strategy lpt|search does not");
 }
 
 static int32_t policy_of(const eplb_shape* shape, const eplb_options* options) {
@@ -123,7 +126,11 @@ static void unknown_values(void) {
       {"swap_scope", offsetof(eplb_options, swap_scope), EPLB_SWAP_ANY_ANY + 1},
       {"max_swaps", offsetof(eplb_options, max_swaps), -2},
       {"selection", offsetof(eplb_options, selection), EPLB_SELECTION_SPREAD + 1},
-      {"log_level", offsetof(eplb_options, log_level), EPLB_LOG_DEBUG + 1}};
+      {"log_level", offsetof(eplb_options, log_level), EPLB_LOG_DEBUG + 1},
+      {"search_steps", offsetof(eplb_options, search_steps), 65536},
+      {"samples", offsetof(eplb_options, samples), EPLB_SAMPLES_SUM + 1},
+      {"duplicates", offsetof(eplb_options, duplicates), EPLB_DUPLICATES_ALLOW + 1},
+      {"objective", offsetof(eplb_options, objective), EPLB_OBJECTIVE_POWER32 + 1}};
   static const int32_t negative = -1;
   const eplb_shape shape = make_shape(1, 8, 16, 1, 1, 4);
   size_t f;

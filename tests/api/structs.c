@@ -119,16 +119,23 @@ static void shorter(void) {
     size_t size;
     eplb_status status;
   } cases[] = {{SHAPE, offsetof(eplb_shape, reserved), EPLB_SUCCESS},
+               {SHAPE, offsetof(eplb_shape, slots_per_gpu), EPLB_SUCCESS},
                {SHAPE, offsetof(eplb_shape, num_gpus), EPLB_ERROR_INVALID_ARGUMENT},
                {OPTIONS, sizeof(uint32_t), EPLB_SUCCESS},
                {OPTIONS, offsetof(eplb_options, max_samples), EPLB_SUCCESS},
                {OPTIONS, offsetof(eplb_options, log_fn), EPLB_SUCCESS},
+               {OPTIONS, offsetof(eplb_options, search_steps), EPLB_SUCCESS},
+               {OPTIONS, offsetof(eplb_options, objective), EPLB_SUCCESS},
                {INPUT, offsetof(eplb_input, seed), EPLB_SUCCESS},
+               {INPUT, offsetof(eplb_input, current), EPLB_SUCCESS},
+               {INPUT, offsetof(eplb_input, max_changes_per_layer), EPLB_SUCCESS},
                {INPUT, offsetof(eplb_input, loads), EPLB_ERROR_INVALID_ARGUMENT},
                {MAPS, sizeof(uint32_t), EPLB_SUCCESS},
                {MAPS, offsetof(eplb_maps, replica_rank), EPLB_SUCCESS},
                {STATS, sizeof(uint32_t), EPLB_SUCCESS},
                {STATS, offsetof(eplb_stats, layer_balancedness), EPLB_SUCCESS},
+               {STATS, offsetof(eplb_stats, bound), EPLB_SUCCESS},
+               {STATS, offsetof(eplb_stats, changes), EPLB_SUCCESS},
                {PACKING, offsetof(eplb_packing, rank_in_pack), EPLB_SUCCESS},
                {PACKING, offsetof(eplb_packing, num_packs), EPLB_ERROR_INVALID_ARGUMENT}};
   size_t i;
@@ -172,15 +179,20 @@ static void documented_defaults(void) {
   CHECK(eplb_shape_init(&s, sizeof s) == EPLB_SUCCESS);
   CHECK(s.num_layers == 0 && s.num_logical_experts == 0 && s.num_physical_experts == 0);
   CHECK(s.num_groups == 1 && s.num_nodes == 1 && s.num_gpus == 0 && s.reserved == 0);
+  CHECK(s.slots_per_gpu == NULL && s.speed_of_gpu == NULL && s.node_of_gpu == NULL);
+  CHECK(s.slots_per_gpu_count == 0 && s.speed_of_gpu_count == 0 && s.node_of_gpu_count == 0);
   CHECK(eplb_options_init(&o, sizeof o) == EPLB_SUCCESS);
   CHECK(o.strategy == EPLB_STRATEGY_AUTO && o.policy == EPLB_POLICY_AUTO && o.backend == EPLB_BACKEND_AUTO);
   CHECK(o.memory == EPLB_MEMORY_HOST && o.device == -1 && o.num_threads == 1 && o.max_samples == 1);
   CHECK(o.initial == 0 && o.candidates == 0 && o.amplitude == 0 && o.amplitude_form == 0);
   CHECK(o.swap_scope == 0 && o.max_swaps == 0 && o.selection == 0 && o.log_level == EPLB_LOG_INFO);
+  CHECK(o.search_steps == 0 && o.samples == 0 && o.duplicates == 0 && o.objective == EPLB_OBJECTIVE_PRESET);
   CHECK(o.log_fn == NULL && o.progress_fn == NULL && o.alloc_fn == NULL && o.free_fn == NULL && o.user == NULL);
   CHECK(eplb_input_init(&i, sizeof i) == EPLB_SUCCESS);
   CHECK(i.type == EPLB_TYPE_FLOAT32 && i.memory == EPLB_MEMORY_HOST && i.num_samples == 1);
   CHECK(i.loads == NULL && i.loads_count == 0 && i.seed == 0);
+  CHECK(i.current == NULL && i.current_count == 0 && i.current_type == EPLB_TYPE_INT32);
+  CHECK(i.max_changes_per_layer == -1 && i.max_changes == -1);
   CHECK(eplb_maps_init(&m, sizeof m) == EPLB_SUCCESS);
   CHECK(m.type == EPLB_TYPE_INT32 && m.memory == EPLB_MEMORY_HOST && m.max_replicas == 0);
   CHECK(m.physical_to_logical == NULL && m.logical_to_physical_count == 0);
@@ -199,6 +211,34 @@ static void old_stats(void) {
   CHECK_OK(use_stats(&stats));
   CHECK(seen.struct_size == size && seen.max_replica_count == stats.max_replica_count);
   CHECK(seen.balancedness == stats.balancedness && seen.balancedness > 0 && seen.empty_layers == 0);
+}
+
+/* Structs as they were before gpus could differ and a plan could start from another: the same plans. */
+static void before_uneven_gpus_and_current_placements(void) {
+  void* const old_shape = resized(&kinds[SHAPE], offsetof(eplb_shape, slots_per_gpu));
+  void* const old_input = resized(&kinds[INPUT], offsetof(eplb_input, current));
+  void* const old_options = resized(&kinds[OPTIONS], offsetof(eplb_options, objective));
+  const size_t size = offsetof(eplb_stats, bound);
+  void* const old_stats = resized(&kinds[STATS], size);
+  const int32_t strategies[] = {EPLB_STRATEGY_LPT, EPLB_STRATEGY_SEARCH, EPLB_STRATEGY_AUTO};
+  size_t i;
+  for (i = 0; i < 3; ++i) {
+    int32_t now[SLOTS];
+    eplb_stats seen = make_stats();
+    options.strategy = strategies[i];
+    memcpy((char*)old_options + offsetof(eplb_options, strategy), &strategies[i], sizeof strategies[i]);
+    CHECK_OK(eplb_rebalance_experts(&shape, &options, &input, &maps, &stats, &check_error));
+    memcpy(now, experts_out, sizeof now);
+    memset(experts_out, UNWRITTEN, sizeof experts_out);
+    CHECK_OK(eplb_rebalance_experts(old_shape, old_options, old_input, &maps, old_stats, &check_error));
+    CHECK(memcmp(now, experts_out, sizeof now) == 0);
+    memcpy(&seen, old_stats, size);
+    CHECK(seen.balancedness == stats.balancedness && seen.duplicates == stats.duplicates);
+    CHECK_OK(eplb_check_placement(old_shape, &maps, 0, &check_error));
+    CHECK_OK(eplb_score_placement(old_shape, old_input, &maps, old_stats, &check_error));
+  }
+  options.strategy = EPLB_STRATEGY_LPT;
+  free(old_shape), free(old_input), free(old_options), free(old_stats);
 }
 
 /* However short the caller's eplb_error, the sentence ends in a 0 inside it. */
@@ -232,6 +272,7 @@ int main(void) {
     no_size(&kinds[i]);
   }
   old_stats();
+  before_uneven_gpus_and_current_placements();
   errors_of_any_size();
   return check_report();
 }

@@ -11,11 +11,10 @@
 #include "core/balance.h"
 #include "core/loads.h"
 #include "core/maps.h"
-#include "core/score.h"
-#include "core/search.h"
 #include "core/serial_group.h"
 #include "support/cases.h"
 #include "support/emulated_group.h"
+#include "support/layer_search.h"
 
 namespace eplb {
 namespace {
@@ -24,7 +23,8 @@ struct result {
   std::vector<index_t> physical_to_logical, replica_rank, replica_count;
   std::vector<std::int32_t> inverse;
   std::vector<double> gpu_load;
-  std::int64_t duplicates = 0;
+  std::int64_t duplicates = 0, changes = 0;
+  double bound = 0;
 
   explicit result(const plan_shape& s)
       : physical_to_logical(size(s.layers, s.slots)),
@@ -46,6 +46,11 @@ struct problem {
   std::uint64_t seed;
   std::string name;
   search_rules search{};  // with steps: it searches
+  cases::deployment gpus{shape, {}, {}, {}};
+  std::vector<std::int32_t> current{};  // empty: none
+  int most_changes = any_number;
+
+  current_view from() const { return {current.empty() ? nullptr : current.data(), false, most_changes, INT64_MAX}; }
 };
 
 /// Everything the core does with a layer, by one group: loads in, plan, inverse map, statistics.
@@ -54,10 +59,10 @@ class core_run {
  public:
   explicit core_run(const problem& p) : problem_(p), out(p.shape), load_(p.loads.size()) {
     arena counter;
-    lay_out(counter);
+    layer_search<Group>::lay_out(counter, p.gpus, 1);
     block_.resize(counter.used());
     arena pieces(block_.data());
-    lay_out(pieces);
+    parts_ = layer_search<Group>::lay_out(pieces, p.gpus, 1);
   }
 
   void operator()(Group& group) {
@@ -72,29 +77,32 @@ class core_run {
         EXPECT_TRUE(finite);
       }
       const layer_maps maps = out.maps().of(shape, layer);
-      if (problem_.search.steps > 0)
-        search_layer(group, shape, problem_.search, load, {load, 0, 1}, memory_, search_, maps);
-      else
-        balance_layer(group, shape, problem_.seed, static_cast<std::uint32_t>(layer), 1, load, memory_, maps,
+      if (problem_.search.steps > 0) {
+        const layer_outcome outcome =
+            parts_(group, shape, problem_.search, {load, 0, 1}, load, problem_.from(), layer, maps);
+        EXPECT_EQ(outcome.fault, current_fault::none);
+        for (int node = 0; group.thread_rank() == 0 && node < shape.nodes; ++node)
+          out.changes += parts_.outcomes[node].changes;
+      } else {
+        const layer_memory& memory = parts_.layer;
+        balance_layer(group, shape, problem_.seed, static_cast<std::uint32_t>(layer), 1, load, memory, maps,
                       [&](const packing_problem& packing) {
-                        try_candidates(group, packing, problem_.rules, 0, problem_.rules.candidates, memory_.items,
-                                       memory_.packing, memory_.member);
+                        try_candidates(group, packing, problem_.rules, 0, problem_.rules.candidates, memory.items,
+                                       memory.packing, memory.member);
                       });
+      }
       invert(group, shape, maps, static_cast<std::size_t>(result::width(shape)),
              out.inverse.data() + result::size(layer, shape.experts * result::width(shape)));
-      const layer_score score =
-          score_layer(group, shape, maps, load, 1, 0, score_, out.gpu_load.data() + result::size(layer, shape.gpus));
-      if (group.thread_rank() == 0) out.duplicates += score.duplicates;
+      const layer_score score = score_layer(group, shape, parts_.gpus, maps, load, 1, 0, parts_.score,
+                                            out.gpu_load.data() + result::size(layer, shape.gpus));
+      if (group.thread_rank() != 0) continue;
+      out.duplicates += score.duplicates;
+      scores_.add(score);
+      out.bound = stats_.bound;
     }
   }
 
  private:
-  void lay_out(arena& memory) {
-    memory_ = layer_memory::lay_out<Group>(memory, problem_.shape);
-    search_ = node_search::lay_out<Group>(memory, problem_.shape, 1);
-    score_ = score_memory::lay_out(memory, problem_.shape);
-  }
-
   const problem& problem_;
 
  public:
@@ -103,9 +111,9 @@ class core_run {
  private:
   std::vector<float> load_;
   std::vector<char> block_;
-  layer_memory memory_;
-  node_search search_;
-  score_memory score_;
+  layer_search<Group> parts_;
+  placement_stats stats_{};
+  score_sum scores_{stats_};
 };
 
 result run_serial(const problem& p) {
@@ -126,13 +134,15 @@ struct destroy {
 };
 
 result run_cpu_backend(const problem& p, int threads, const cpu_kernels& kernels) {
-  plan_spec spec{p.shape, p.rules, p.search, 1, threads, 1, memory_kind::host, -1, nullptr, &kernels};
+  plan_spec spec{
+      p.shape, p.gpus.largest_node(), p.gpus.view(), p.rules, p.search, 1, threads, 1, memory_kind::host, -1, nullptr,
+      &kernels};
   std::vector<char> block(cpu_backend.measure(spec).host + arena::alignment);
   std::size_t space = block.size();
   void* front = block.data();
   std::align(arena::alignment, space - arena::alignment, front, space);
   const std::unique_ptr<planner, destroy> planner(cpu_backend.make(spec, front));
-  planner->plan({scalar::float32, p.loads.data(), 1}, p.seed, nullptr);
+  planner->plan({{scalar::float32, p.loads.data(), 1}, p.from(), p.seed}, nullptr);
 
   const plan_shape& s = p.shape;
   std::vector<std::int64_t> slots(result::size(s.layers, s.slots)), ranks(slots),
@@ -148,6 +158,8 @@ result run_cpu_backend(const problem& p, int threads, const cpu_kernels& kernels
   stats.gpu_load = out.gpu_load.data();
   planner->get_stats(stats);
   out.duplicates = stats.duplicates;
+  out.changes = stats.changes;
+  out.bound = stats.bound;
   return out;
 }
 
@@ -158,15 +170,22 @@ std::vector<problem> small_problems(int count, int size, int candidates, std::ui
   const auto& kinds = cases::load_kinds();
   const auto rules = cases::all_rules(candidates);
   for (int i = 0; i < count; ++i) {
-    const plan_shape shape = cases::random_shape(s, size);
+    const bool searches = s.below(3) == 0;
+    const cases::deployment gpus =
+        searches ? cases::random_deployment(s, size) : cases::deployment{cases::random_shape(s, size), {}, {}, {}};
+    const plan_shape shape = gpus.shape;
     const auto& kind = kinds[static_cast<std::size_t>(i) % kinds.size()];
     const auto& rule = rules[static_cast<std::size_t>(s.below(static_cast<int>(rules.size())))];
     const std::uint64_t loads_seed = s.bits(), plan_seed = s.bits();
-    const search_rules search{s.below(3) == 0 ? 1 + s.below(20) : 0, s.below(2) == 0, false};
+    const search_rules search{searches ? 1 + s.below(20) : 0, s.below(2) == 0, false, s.below(2) == 0 ? 2 : 5};
+    std::vector<std::int32_t> current;
+    if (searches && s.below(2) == 0) current = cases::random_placement(s, gpus);
+    // What has to change is random too, so only one node may be short of changes, and then only with room for it.
+    const bool is_short = shape.nodes == 1 && s.below(2) == 0;
     out.push_back({shape, rule.rules, cases::make_loads(kind, shape, loads_seed), plan_seed,
                    cases::to_string(shape) + ", " + kind.name + ", " + rule.name + ", " + std::to_string(search.steps) +
-                       " search steps",
-                   search});
+                       " search steps" + (current.empty() ? "" : " from a placement"),
+                   search, gpus, current, is_short ? shape.slots / 2 + shape.slots / 4 : any_number});
   }
   return out;
 }

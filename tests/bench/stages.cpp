@@ -51,7 +51,7 @@ struct work {
     const auto experts = static_cast<std::size_t>(shape.experts), slots = static_cast<std::size_t>(shape.slots);
     arena pieces(block);
     load = pieces.take<float>(experts);
-    m = layer_memory::lay_out<serial_group>(pieces, shape);
+    m = layer_memory::lay_out<serial_group>(pieces, shape, node_size::of(shape));
     maps = {pieces.take<index_t>(slots), pieces.take<index_t>(slots), pieces.take<index_t>(experts)};
     return pieces.used();
   }

@@ -200,7 +200,7 @@ TEST_F(Input, FilesThatCannotBeReadAreNamed) {
 TEST_F(Input, ImpossibleShapesAreNamed) {
   const std::pair<Arguments, std::vector<std::string>> bads[] = {
       {{"--slots", "2", "--gpus", "2"}, {"2", "3"}},
-      {{"--slots", "5", "--gpus", "2"}, {"5", "2"}},
+      {{"--slots", "5", "--gpus", "2", "--strategy", "lpt"}, {"5", "2", "lpt"}},
       {{"--slots", "4", "--gpus", "0"}, {"0"}},
       {{"--slots", "-4", "--gpus", "2"}, {"-4"}},
       {{"--slots", "4", "--gpus", "2", "--nodes", "2", "--groups", "2", "--policy", "hierarchical"}, {"3", "2"}},

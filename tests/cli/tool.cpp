@@ -119,6 +119,16 @@ void ToolTest::write(const std::string& name, const std::string& contents) const
 
 std::string ToolTest::read(const std::string& name) const { return contents_of(directory / name); }
 
+Json some_loads(int layers, int experts, int step) {
+  Json loads = Json::array();
+  for (int layer = 0; layer < layers; ++layer) {
+    Json row = Json::array();
+    for (int expert = 0; expert < experts; ++expert) row.push_back((expert * step + layer * 11) % 101 * 10 + 1);
+    loads.push_back(row);
+  }
+  return loads;
+}
+
 std::string Npy::text() const {
   std::string header = "{'descr': '" + descr + "', 'fortran_order': " + fortran_order + ", 'shape': " + shape + ", }";
   const std::size_t prefix = version == 1 ? 10 : 12;

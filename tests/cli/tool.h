@@ -52,6 +52,9 @@ class ToolTest : public testing::Test {
   std::filesystem::path directory;
 };
 
+/// [layers][experts] of unequal loads, others for another @p step.
+Json some_loads(int layers, int experts, int step = 37);
+
 /// An .npy file. Whatever is not to be as numpy writes it can be set.
 struct Npy {
   std::string descr = "<i8";

@@ -9,6 +9,7 @@
 #include "core/loads.h"
 #include "core/random.h"
 #include "core/score.h"
+#include "core/search.h"
 #include "core/serial_group.h"
 #include "core/swap.h"
 #include "support/emulated_group.h"
@@ -162,11 +163,54 @@ TEST(Swap, NoGainIsNotANumber) {
             EXPECT_EQ(bits_float(static_cast<std::uint32_t>(gain)), bits_float(static_cast<std::uint32_t>(gain)));
 }
 
-TEST(Score, FirstGpusHaveOneSlotMore) {
+/// A cluster, and the memory that it is in.
+struct described {
+  explicit described(const plan_shape& shape, const cluster_view& view = {})
+      : block(cluster::bytes(shape) + arena::alignment), gpus(lay_out(shape)) {
+    gpus.describe(shape, view);
+  }
+
+  std::vector<char> block;
+  cluster gpus;
+
+ private:
+  cluster lay_out(const plan_shape& shape) {
+    arena pieces(arena::align(block.data()));
+    return cluster::lay_out(pieces, shape);
+  }
+};
+
+TEST(Cluster, FirstGpusHaveOneSlotMore) {
+  const described four({1, 8, 10, 1, 1, 4}), five({1, 3, 3, 1, 1, 5});
   const int want[] = {0, 3, 6, 8, 10};
-  for (int gpu = 0; gpu <= 4; ++gpu) EXPECT_EQ(first_slot(10, 4, gpu), want[gpu]);
-  EXPECT_EQ(first_slot(3, 5, 2), 2);
-  EXPECT_EQ(first_slot(3, 5, 4), 3);
+  for (int gpu = 0; gpu <= 4; ++gpu) EXPECT_EQ(four.gpus.first_slot[gpu], want[gpu]);
+  EXPECT_EQ(five.gpus.first_slot[2], 2);
+  EXPECT_EQ(five.gpus.first_slot[4], 3);
+}
+
+TEST(Cluster, ListsTheGpusOfEachNode) {
+  const std::int32_t node[] = {2, 0, 2, 1, 0}, slots[] = {0, 3, 1, 4, 2};
+  const described uneven({1, 9, 10, 3, 3, 5}, {slots, nullptr, node});
+  const int gpu[] = {1, 4, 3, 0, 2}, first_gpu[] = {0, 2, 3, 5}, first_slot[] = {0, 0, 3, 4, 8, 10};
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(uneven.gpus.gpu[i], gpu[i]);
+  for (int i = 0; i <= 3; ++i) EXPECT_EQ(uneven.gpus.first_gpu[i], first_gpu[i]);
+  for (int i = 0; i <= 5; ++i) EXPECT_EQ(uneven.gpus.first_slot[i], first_slot[i]);
+}
+
+TEST(Budget, IsSharedByWhatEachMadeOfIt) {
+  const node_outcome of[] = {{0, 10, 1}, {2, 2, 1}, {1, 5, 1}, {0, 0, 1}};
+  int budget[] = {10, 10, 10, 10};
+  EXPECT_TRUE(share_budget(of, 4, 17, budget));
+  for (const int b : budget) EXPECT_EQ(b, 10);  // enough for all
+  EXPECT_TRUE(share_budget(of, 4, 10, budget));
+  EXPECT_EQ(budget[0] + budget[1] + budget[2] + budget[3], 10);
+  EXPECT_EQ(budget[1], 2);
+  EXPECT_GE(budget[2], 1);
+  EXPECT_GT(budget[0], budget[2]);
+  int none[] = {10, 10, 10, 10};
+  EXPECT_FALSE(share_budget(of, 4, 2, none));
+  EXPECT_TRUE(share_budget(of, 4, 3, none));
+  EXPECT_EQ(none[0], 0);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <eplb/eplb.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -248,19 +249,24 @@ eplb_input input_of(const Load* loads, std::size_t size, std::int32_t samples, s
 
 /// Statistics with their buffers.
 struct host_stats {
-  std::vector<double> layer, gpu;
+  std::vector<double> layer, layer_bound, gpu;
   eplb_stats stats = made(eplb_stats_init);
 
-  explicit host_stats(const plan_shape& s) : layer(static_cast<std::size_t>(s.layers)), gpu(count(s.layers, s.gpus)) {
+  explicit host_stats(const plan_shape& s)
+      : layer(static_cast<std::size_t>(s.layers)), layer_bound(layer.size()), gpu(count(s.layers, s.gpus)) {
     stats.layer_balancedness = layer.data();
     stats.layer_balancedness_count = layer.size();
+    stats.layer_bound = layer_bound.data();
+    stats.layer_bound_count = layer_bound.size();
     stats.gpu_load = gpu.data();
     stats.gpu_load_count = gpu.size();
   }
   bool operator==(const host_stats& other) const {
-    return layer == other.layer && gpu == other.gpu && stats.balancedness == other.stats.balancedness &&
-           stats.balancedness_min == other.stats.balancedness_min && stats.duplicates == other.stats.duplicates &&
-           stats.empty_layers == other.stats.empty_layers && stats.max_replica_count == other.stats.max_replica_count;
+    return layer == other.layer && layer_bound == other.layer_bound && gpu == other.gpu &&
+           stats.balancedness == other.stats.balancedness && stats.balancedness_min == other.stats.balancedness_min &&
+           stats.bound == other.stats.bound && stats.changes == other.stats.changes &&
+           stats.duplicates == other.stats.duplicates && stats.empty_layers == other.stats.empty_layers &&
+           stats.max_replica_count == other.stats.max_replica_count;
   }
 };
 
@@ -272,31 +278,40 @@ struct plan_case {
   std::uint64_t seed;
   std::vector<float> loads;
   std::string name;
-  int search_steps = 0;  // more than 0: it searches, whatever the rules
+  int search_steps = 0;                 // more than 0: it searches, whatever the rules; what follows is for searches
+  cases::deployment gpus{};             // its shape is not looked at
+  std::vector<std::int32_t> current{};  // empty: from nothing
+  std::int32_t max_changes_per_layer = -1;
+  std::int64_t max_changes = -1;
 };
 
-/// Any shape of about `size` slots with any rules and any kind of load.
-inline plan_case random_case(cases::stream& s, int size, int candidates) {
-  const plan_shape shape = cases::random_shape(s, size);
-  const auto& kinds = cases::load_kinds();
-  const auto rules = cases::all_rules(candidates);
-  const auto& kind = kinds[static_cast<std::size_t>(s.below(static_cast<int>(kinds.size())))];
-  const auto& rule = rules[static_cast<std::size_t>(s.below(static_cast<int>(rules.size())))];
-  // Only loads that stay finite when they are added up come in more than one sample.
-  const int samples = kind.name == "limit" || kind.name == "huge" ? 1 : 1 + s.below(3);
-  plan_shape all_samples = shape;
-  all_samples.layers *= samples;
-  const int search_steps = s.below(3) == 0 ? 1 + s.below(30) : 0;
-  const std::uint64_t seed = s.bits(), loads_seed = s.bits();
-  return {shape,
-          rule.rules,
-          samples,
-          seed,
-          cases::make_loads(kind, all_samples, loads_seed),
-          cases::to_string(shape) + ", " + kind.name + ", " + rule.name + ", " + std::to_string(samples) +
-              " samples, " + std::to_string(search_steps) + " search steps",
-          search_steps};
+inline eplb_shape shape_of(const plan_case& c) {
+  eplb_shape out = shape_of(c.shape);
+  const auto give = [](const auto& from, auto& data, std::size_t& size) {
+    if (!from.empty()) data = from.data(), size = from.size();
+  };
+  give(c.gpus.slots, out.slots_per_gpu, out.slots_per_gpu_count);
+  give(c.gpus.speed, out.speed_of_gpu, out.speed_of_gpu_count);
+  give(c.gpus.node, out.node_of_gpu, out.node_of_gpu_count);
+  return out;
 }
+
+/// The loads of a case, and the placement it starts from, are at these addresses.
+template <class Load, class Index = std::int32_t>
+eplb_input input_of(const plan_case& c, const Load* loads, const Index* current,
+                    std::int32_t memory = EPLB_MEMORY_HOST) {
+  eplb_input out = input_of(loads, c.loads.size(), c.samples, c.seed, memory);
+  if (c.current.empty()) return out;
+  out.current = current;
+  out.current_count = c.current.size();
+  out.current_type = type_of<Index>;
+  out.max_changes_per_layer = c.max_changes_per_layer;
+  out.max_changes = c.max_changes;
+  return out;
+}
+
+/// The same on the host, from the case itself.
+inline eplb_input input_of(const plan_case& c) { return input_of(c, c.loads.data(), c.current.data()); }
 
 inline plan_case case_of(const plan_shape& shape, const cases::named_rules& rule, std::uint64_t seed) {
   return {shape,
@@ -307,10 +322,14 @@ inline plan_case case_of(const plan_shape& shape, const cases::named_rules& rule
           cases::to_string(shape) + ", " + rule.name};
 }
 
-/// The loads as another type.
+/// The loads, or the placement to start from, as another type.
+template <class To, class From>
+std::vector<To> as(const std::vector<From>& from) {
+  return {from.begin(), from.end()};
+}
 template <class Load>
 std::vector<Load> loads_as(const plan_case& c) {
-  return {c.loads.begin(), c.loads.end()};
+  return as<Load>(c.loads);
 }
 
 inline eplb_options cpu_options(const plan_case& c) {
@@ -323,6 +342,7 @@ inline eplb_options cpu_options(const plan_case& c) {
     out.search_steps = c.search_steps;
     out.samples = c.seed % 4 == 0 ? EPLB_SAMPLES_SUM : EPLB_SAMPLES_EACH;
     out.duplicates = c.seed % 3 == 0 ? EPLB_DUPLICATES_ALLOW : EPLB_DUPLICATES_AVOID;
+    out.objective = static_cast<std::int32_t>(c.seed % 5 % 3);  // preset, power4 or power32
   }
   out.max_samples = c.samples;
   return out;
@@ -334,36 +354,151 @@ inline eplb_options cuda_options(const plan_case& c, std::int32_t memory) {
   return out;
 }
 
-/// What the CPU backend makes of it: the measure of everything.
-template <class Index, class Load>
-host_maps<Index> plan_on_cpu(const plan_case& c, const std::vector<Load>& loads, host_stats* stats = nullptr) {
-  host_maps<Index> out(c.shape);
-  const eplb_shape shape = shape_of(c.shape);
+/// What a backend makes of a case.
+template <class Index>
+struct plan_answer {
+  explicit plan_answer(const plan_shape& shape) : maps(shape), stats(shape) {}
+
+  eplb_status status = EPLB_SUCCESS;
+  std::string text;
+  host_maps<Index> maps;
+  host_stats stats;
+};
+
+/// What the CPU backend makes of it: the measure of everything. It may be an error.
+template <class Index, class Load, class Current = std::int32_t>
+plan_answer<Index> answer_of_cpu(const plan_case& c, const std::vector<Load>& loads,
+                                 const std::vector<Current>& current) {
+  plan_answer<Index> out(c.shape);
+  const eplb_shape shape = shape_of(c);
   const eplb_options options = cpu_options(c);
-  const eplb_input input = input_of(loads.data(), loads.size(), c.samples, c.seed);
-  const eplb_maps maps = out.maps();
+  const eplb_input input = input_of(c, loads.data(), current.data());
+  const eplb_maps maps = out.maps.maps();
   last_error error;
-  EXPECT_EQ(eplb_rebalance_experts(&shape, &options, &input, &maps, stats ? &stats->stats : nullptr, error),
-            EPLB_SUCCESS)
-      << error.text();
+  out.status = eplb_rebalance_experts(&shape, &options, &input, &maps, &out.stats.stats, error);
+  out.text = error.text();
   return out;
 }
+inline plan_answer<std::int32_t> answer_of_cpu(const plan_case& c) {
+  return answer_of_cpu<std::int32_t>(c, c.loads, c.current);
+}
 
-/// A context of the CUDA backend for device memory, with loads, maps and a stream of its own.
-template <class Load = float>
+/// The same, where it must be a plan.
+template <class Index, class Load>
+host_maps<Index> plan_on_cpu(const plan_case& c, const std::vector<Load>& loads) {
+  const plan_answer<Index> out = answer_of_cpu<Index>(c, loads, c.current);
+  EXPECT_EQ(out.status, EPLB_SUCCESS) << out.text;
+  return out.maps;
+}
+
+/// So many samples of the loads of any kind.
+inline std::vector<float> random_loads(cases::stream& s, const cases::load_kind& kind, const plan_shape& shape,
+                                       int samples) {
+  plan_shape all_samples = shape;
+  all_samples.layers *= samples;
+  return cases::make_loads(kind, all_samples, s.bits());
+}
+
+inline const cases::load_kind& random_kind(cases::stream& s) {
+  const auto& kinds = cases::load_kinds();
+  return kinds[static_cast<std::size_t>(s.below(static_cast<int>(kinds.size())))];
+}
+
+/// Only loads that stay finite when they are added up come in more than one sample.
+inline int random_samples(cases::stream& s, const cases::load_kind& kind) {
+  return kind.name == "limit" || kind.name == "huge" ? 1 : 1 + s.below(3);
+}
+
+/// A placement to start from: any one, or a plan for other loads.
+inline std::vector<std::int32_t> random_current(cases::stream& s, plan_case c) {
+  c.gpus.shape = c.shape;
+  if (s.below(2) == 0) return cases::random_placement(s, c.gpus);
+  c.current.clear();
+  c.loads = random_loads(s, cases::load_kinds()[0], c.shape, c.samples);
+  return answer_of_cpu(c).maps.physical_to_logical;
+}
+
+/// A search on any gpus, from nothing or from a placement, which may need more changes than are allowed.
+inline plan_case random_search(cases::stream& s, int size) {
+  const cases::deployment gpus = cases::random_deployment(s, size);
+  const plan_shape& shape = gpus.shape;
+  const auto& kind = random_kind(s);
+  const int samples = random_samples(s, kind), steps = 1 + s.below(30);
+  plan_case c{shape, {}, samples, s.bits(), random_loads(s, kind, shape, samples), "", steps, gpus};
+  if (s.below(4) != 0) {
+    c.current = random_current(s, c);
+    if (s.below(2) == 0) c.max_changes_per_layer = s.below(shape.slots + 1);
+    if (s.below(2) == 0) c.max_changes = s.below(shape.layers * shape.slots + 1);
+  }
+  c.name = cases::to_string(shape) + (gpus.slots.empty() ? "" : " with slots of their own") +
+           (gpus.speed.empty() ? "" : " and speeds") + (gpus.node.empty() ? "" : " and nodes") + ", " + kind.name +
+           ", " + std::to_string(samples) + " samples, " + std::to_string(steps) + " search steps" +
+           (c.current.empty() ? ""
+                              : " from a placement, changes " + std::to_string(c.max_changes_per_layer) + " and " +
+                                    std::to_string(c.max_changes));
+  return c;
+}
+
+/// Any shape of about `size` slots with any rules and any kind of load. There is a plan for it.
+inline plan_case random_case(cases::stream& s, int size, int candidates) {
+  if (s.below(3) == 0) {
+    plan_case c = random_search(s, size);
+    if (answer_of_cpu(c).status != EPLB_SUCCESS) c.max_changes_per_layer = -1, c.max_changes = -1;
+    return c;
+  }
+  const plan_shape shape = cases::random_shape(s, size);
+  const auto rules = cases::all_rules(candidates);
+  const auto& kind = random_kind(s);
+  const auto& rule = rules[static_cast<std::size_t>(s.below(static_cast<int>(rules.size())))];
+  const int samples = random_samples(s, kind);
+  const std::uint64_t seed = s.bits();
+  return {shape,
+          rule.rules,
+          samples,
+          seed,
+          random_loads(s, kind, shape, samples),
+          cases::to_string(shape) + ", " + kind.name + ", " + rule.name + ", " + std::to_string(samples) + " samples"};
+}
+
+/// A search that starts from a plan for other loads, and has to share few changes out to all layers.
+inline plan_case placed_case(const plan_shape& shape, int samples = 1) {
+  cases::stream s(13);
+  plan_case c = case_of(shape, {"search", {}}, 11);
+  c.samples = samples;
+  c.search_steps = 20;
+  c.loads = random_loads(s, cases::load_kinds()[1], shape, samples);
+  c.current = plan_on_cpu<std::int32_t>(c, c.loads).physical_to_logical;
+  c.loads = random_loads(s, cases::load_kinds()[1], shape, samples);
+  c.max_changes = 3 * shape.layers;
+  return c;
+}
+
+/// A context of the CUDA backend for device memory, with loads, a placement to start from, maps and a stream of its
+/// own.
+template <class Load = float, class Index = std::int32_t>
 struct session {
   plan_case c;
   context planner;
   device_array<Load> loads;
+  device_array<Index> current;
   device_maps<std::int32_t> out;
   stream on;
   last_error error;
 
   explicit session(const plan_case& what) : session(what, cuda_options(what, EPLB_MEMORY_CUDA)) {}
   session(const plan_case& what, const eplb_options& options)
-      : c(what), planner(make_context(shape_of(c.shape), options)), loads(loads_as<Load>(c)), out(c.shape) {}
+      : c(what),
+        planner(make_context(shape_of(c), options)),
+        loads(loads_as<Load>(c)),
+        current(c.current.empty() ? std::vector<Index>{-1} : as<Index>(c.current)),
+        out(c.shape) {}
 
-  eplb_input input() const { return input_of(loads.data(), loads.size(), c.samples, c.seed, EPLB_MEMORY_CUDA); }
+  eplb_input input() const { return input_of(c, loads.data(), current.data(), EPLB_MEMORY_CUDA); }
+  /// What another case plans from, onto the device.
+  void put(const plan_case& from) {
+    loads.write(loads_as<Load>(from));
+    if (!from.current.empty()) current.write(as<Index>(from.current));
+  }
   eplb_status submit() {
     const eplb_input from = input();
     return eplb_submit_weights(planner.get(), &from, error);

@@ -80,11 +80,12 @@ cudaError_t launch_try(const submit_job& job, const packing_step& step, const la
   });
 }
 
-cudaError_t launch_search(const submit_job& job, const launch_form& form, cudaStream_t stream) {
-  return stub_cuda::launch(stream, [job, form] {
+cudaError_t launch_search(const submit_job& job, bool again, const launch_form& form, cudaStream_t stream) {
+  return stub_cuda::launch(stream, [job, again, form] {
     const int nodes = job.shape.nodes;
     run_blocks(form, job.memory.scratch, job.shape.layers * nodes, [&](int block, char* memory) {
-      run_group([&](emulated_group& group) { search_node_problem(group, job, block / nodes, block % nodes, memory); });
+      run_group(
+          [&](emulated_group& group) { search_node_problem(group, job, block / nodes, block % nodes, again, memory); });
     });
   });
 }

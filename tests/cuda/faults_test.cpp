@@ -33,31 +33,29 @@ plan_case small_case(const plan_shape& shape, int candidates = 1, int samples = 
   return c;
 }
 
-/// What the CPU backend says to these loads, which are bad.
-template <class Load>
-std::string cpu_text(const plan_case& c, const std::vector<Load>& loads) {
-  host_maps<std::int32_t> out(c.shape);
-  const eplb_shape shape = shape_of(c.shape);
-  const eplb_options options = cpu_options(c);
-  const eplb_input input = input_of(loads.data(), loads.size(), c.samples, c.seed);
-  const eplb_maps maps = out.maps();
-  last_error error;
-  EXPECT_EQ(eplb_rebalance_experts(&shape, &options, &input, &maps, nullptr, error), EPLB_ERROR_INVALID_LOAD);
-  return error.text();
-}
-
-/// Submits what is on the device in both ways, and expects what the CPU says of it.
-template <class Load>
-void expect_bad(session<Load>& s, const std::vector<Load>& loads) {
-  const std::string expected = cpu_text(s.c, loads);
+/// Submits what is on the device in both ways, and expects what the CPU says of it, which must be `status`.
+template <class Load, class Index>
+void expect_bad(session<Load, Index>& s, const std::vector<Load>& loads, const std::vector<Index>& current,
+                eplb_status status) {
+  const plan_answer<std::int32_t> expected = answer_of_cpu<std::int32_t>(s.c, loads, current);
+  EXPECT_EQ(expected.status, status) << expected.text;
   s.loads.write(loads);
+  if (!current.empty()) s.current.write(current);
   s.error = {};
-  EXPECT_EQ(s.submit(), EPLB_ERROR_INVALID_LOAD);
-  EXPECT_EQ(s.text(), expected);
+  EXPECT_EQ(s.submit(), status);
+  EXPECT_EQ(s.text(), expected.text);
   s.error = {};
   ASSERT_EQ(s.submit_async(), EPLB_SUCCESS) << s.text();
-  EXPECT_EQ(s.wait_and_poll(), EPLB_ERROR_INVALID_LOAD);
-  EXPECT_EQ(s.text(), expected);
+  EXPECT_EQ(s.wait_and_poll(), status);
+  EXPECT_EQ(s.text(), expected.text);
+}
+template <class Load>
+void expect_bad(session<Load>& s, const std::vector<Load>& loads) {
+  expect_bad(s, loads, s.c.current, EPLB_ERROR_INVALID_LOAD);
+}
+template <class Index>
+void expect_bad_current(session<float, Index>& s, const std::vector<Index>& current) {
+  expect_bad(s, s.c.loads, current, EPLB_ERROR_INVALID_PLACEMENT);
 }
 
 template <class Load>
@@ -142,42 +140,212 @@ TEST_F(Faults, TotalsThatOverflowAreNamedAsByTheCpu) {
   }
 }
 
+template <class Index>
+std::vector<Index> bad_experts(int experts) {
+  using limits = std::numeric_limits<Index>;
+  std::vector<Index> out{-2, experts, 65535, limits::min(), limits::max()};
+  if (sizeof(Index) == 8) out.insert(out.end(), {Index(1ll << 32), Index((1ll << 32) - 1), Index(-1ll << 32)});
+  return out;
+}
+
+template <class Index>
+void expect_bad_current_everywhere() {
+  for (const plan_shape& shape : {global_shape, nodes_shape, groups_shape}) {
+    session<float, Index> s(placed_case(shape));
+    const std::vector<Index> good = as<Index>(s.c.current);
+    const std::size_t slots = static_cast<std::size_t>(shape.slots);
+    for (const std::size_t at : {std::size_t{0}, slots - 1, slots, good.size() - slots, good.size() - 1})
+      for (const Index value : bad_experts<Index>(shape.experts)) {
+        SCOPED_TRACE(cases::to_string(shape) + ", slot " + std::to_string(at) + " is " + std::to_string(value));
+        std::vector<Index> current = good;
+        current[at] = value;
+        expect_bad_current(s, current);
+        EXPECT_EQ(s.text(), "input.current of layer " + std::to_string(at / slots) + ", slot " +
+                                std::to_string(at % slots) + " is " + std::to_string(value) +
+                                "; it must be an expert, or -1 for none");
+      }
+    s.put(s.c);
+    ASSERT_EQ(s.submit(), EPLB_SUCCESS) << s.text();
+    s.expect_plan();
+  }
+}
+
+TEST_F(Faults, BadCurrentPlacementsAreNamedAsByTheCpu) {
+  expect_bad_current_everywhere<std::int32_t>();
+  expect_bad_current_everywhere<std::int64_t>();
+}
+
+TEST_F(Faults, GroupsThatAreNotOnOneNodeAreNamedAsByTheCpu) {
+  session<> s(placed_case(groups_shape));  // groups of 3 experts, 2 on each node of 8 slots
+  const std::size_t slots = 16;
+  for (const std::size_t layer : {0, 2}) {
+    std::vector<std::int32_t> current = s.c.current;
+    const std::size_t first = layer * slots;
+    const auto sentence = [&](int group) {
+      return "input.current of layer " + std::to_string(layer) + " has group " + std::to_string(group) +
+             " on more than one node, or more groups on its node than belong there; plan with policy global, or from "
+             "nothing";
+    };
+    current[first] = current[first + 8];
+    expect_bad_current(s, current);
+    EXPECT_EQ(s.text(), sentence(current[first] / 3));
+    // Three groups on the first node, the fourth nowhere.
+    for (std::size_t slot = 0; slot < slots; ++slot)
+      current[first + slot] = slot < 8 ? static_cast<std::int32_t>(3 * (slot % 3)) : -1;
+    expect_bad_current(s, current);
+    EXPECT_EQ(s.text(), sentence(2));
+  }
+}
+
+TEST_F(Faults, BudgetsThatAreTooSmallAreNamedAsByTheCpu) {
+  for (const plan_shape& shape : {global_shape, nodes_shape, groups_shape}) {
+    SCOPED_TRACE(cases::to_string(shape));
+    plan_case c = placed_case(shape);
+    // In layer 1 four slots are empty, and two in layer 2, on all nodes.
+    std::vector<std::int32_t> current = c.current;
+    for (const std::size_t slot : {16, 19, 30, 31, 32, 47}) current[slot] = -1;
+    c.max_changes_per_layer = 3;
+    c.max_changes = -1;
+    {
+      session<> s(c);
+      expect_bad_current(s, current);
+      EXPECT_EQ(s.text(),
+                "input.current of layer 1 has slots to fill or experts without one: that takes 4 changes, more than "
+                "max_changes_per_layer");
+    }
+    c.max_changes = 5;  // the layer goes before all layers
+    {
+      session<> s(c);
+      expect_bad_current(s, current);
+      EXPECT_NE(s.text().find("layer 1"), std::string::npos) << s.text();
+    }
+    for (const std::int32_t of_a_layer : {-1, 4}) {
+      c.max_changes_per_layer = of_a_layer;
+      session<> s(c);
+      expect_bad_current(s, current);
+      EXPECT_EQ(s.text(),
+                "input.current has slots to fill or experts without one: that takes 6 changes over all layers, more "
+                "than max_changes");
+      s.put(c);
+      ASSERT_EQ(s.submit(), EPLB_SUCCESS) << s.text();
+      s.expect_plan();
+    }
+    c.max_changes = 6;
+    c.current = current;
+    session<> s(c);
+    ASSERT_EQ(s.submit(), EPLB_SUCCESS) << s.text();
+    s.expect_plan();
+  }
+}
+
+TEST_F(Faults, TheFirstOfSeveralFaultsOfAnyKindIsNamed) {
+  cases::stream random(32);
+  int seen[EPLB_ERROR_INTERNAL + 1] = {};
+  for (const int threads : {1, 5}) {
+    set_emulated_threads(threads);
+    for (const plan_shape& shape : {global_shape, nodes_shape, groups_shape}) {
+      const plan_case good = placed_case(shape, 2);
+      session<float, std::int64_t> s(good);
+      for (int i = 0; i < (sanitized ? 15 : 40) && !HasFailure(); ++i) {
+        s.c = good;
+        s.c.max_changes_per_layer = random.below(2) == 0 ? -1 : random.below(shape.slots);
+        s.c.max_changes = random.below(2) == 0 ? -1 : random.below(shape.layers * shape.slots);
+        std::vector<std::int64_t> current = as<std::int64_t>(good.current);
+        const std::vector<std::int64_t> bad = bad_experts<std::int64_t>(shape.experts);
+        for (int changed = random.below(12); changed > 0; --changed) {
+          std::int64_t& slot = current[static_cast<std::size_t>(random.below(static_cast<int>(current.size())))];
+          const int what = random.below(20);
+          slot = what > 4   ? -1
+                 : what > 1 ? random.below(shape.experts)
+                            : bad[static_cast<std::size_t>(random.below(static_cast<int>(bad.size())))];
+        }
+        if (random.below(8) == 0)
+          s.c.loads[static_cast<std::size_t>(random.below(static_cast<int>(good.loads.size())))] = -1;
+        const eplb_status status = answer_of_cpu<std::int32_t>(s.c, s.c.loads, current).status;
+        ++seen[status];
+        if (status != EPLB_SUCCESS) expect_bad(s, s.c.loads, current, status);
+      }
+    }
+    set_emulated_threads(1);
+  }
+  EXPECT_GT(seen[EPLB_SUCCESS], 0);
+  EXPECT_GT(seen[EPLB_ERROR_INVALID_LOAD], 0);
+  EXPECT_GT(seen[EPLB_ERROR_INVALID_PLACEMENT], 4 * seen[EPLB_ERROR_INVALID_LOAD]);
+}
+
 /// Bad, with one load that is.
-template <class Load>
-std::string spoil(session<Load>& s) {
-  std::vector<Load> loads = loads_as<Load>(s.c);
-  loads[5] = -3;
-  s.loads.write(loads);
-  return cpu_text(s.c, loads);
+std::string spoil(session<>& s) {
+  plan_case bad = s.c;
+  bad.loads[5] = -3;
+  s.put(bad);
+  const plan_answer<std::int32_t> answer = answer_of_cpu(bad);
+  EXPECT_EQ(answer.status, EPLB_ERROR_INVALID_LOAD);
+  return answer.text;
+}
+
+/// What may be wrong, once it is on the device, with what a plan is made from.
+struct fault {
+  const char* name;
+  plan_case c;
+  eplb_status status;
+  void (*make)(plan_case&);
+
+  /// Returns what the CPU says of it.
+  std::string put(session<>& s) const {
+    plan_case bad = c;
+    make(bad);
+    s.put(bad);
+    const plan_answer<std::int32_t> answer = answer_of_cpu(bad);
+    EXPECT_EQ(answer.status, status) << answer.text;
+    return answer.text;
+  }
+};
+
+std::vector<fault> all_faults() {
+  plan_case few_in_a_layer = placed_case(nodes_shape), few_in_all = placed_case(global_shape);
+  few_in_a_layer.max_changes_per_layer = 2;
+  few_in_all.max_changes = 2;
+  const auto empty_three = [](plan_case& c) { c.current[20] = c.current[25] = c.current[31] = -1; };
+  return {
+      {"a load", small_case(global_shape), EPLB_ERROR_INVALID_LOAD, [](plan_case& c) { c.loads[5] = -3; }},
+      {"a load, with groups", small_case(groups_shape), EPLB_ERROR_INVALID_LOAD, [](plan_case& c) { c.loads[5] = -3; }},
+      {"a load of a search", placed_case(groups_shape), EPLB_ERROR_INVALID_LOAD, [](plan_case& c) { c.loads[5] = -3; }},
+      {"no expert", placed_case(global_shape), EPLB_ERROR_INVALID_PLACEMENT, [](plan_case& c) { c.current[9] = 12; }},
+      {"a group on two nodes", placed_case(groups_shape), EPLB_ERROR_INVALID_PLACEMENT,
+       [](plan_case& c) { c.current[16] = c.current[24]; }},
+      {"too few changes of a layer", few_in_a_layer, EPLB_ERROR_INVALID_PLACEMENT, empty_three},
+      {"too few changes in all", few_in_all, EPLB_ERROR_INVALID_PLACEMENT, empty_three},
+  };
 }
 
 TEST_F(Faults, ABadSubmitOnAStreamHoldsUntilTheNext) {
   for (const bool has_plan : {true, false})
-    for (const plan_shape& shape : {global_shape, groups_shape}) {
-      session<> s(small_case(shape));
-      host_stats stats(shape);
-      const host_stats fresh(shape);
+    for (const fault& bad : all_faults()) {
+      SCOPED_TRACE(bad.name);
+      session<> s(bad.c);
+      host_stats stats(bad.c.shape);
+      const host_stats fresh(bad.c.shape);
       std::int32_t most = -7;
       if (has_plan) {
         ASSERT_EQ(s.submit_async(), EPLB_SUCCESS) << s.text();
         EXPECT_EQ(s.wait_and_poll(), EPLB_SUCCESS) << s.text();
       }
-      const std::string expected = spoil(s);
+      const std::string expected = bad.put(s);
       ASSERT_EQ(s.submit_async(), EPLB_SUCCESS) << s.text();
       for (int i = 0; i < 2; ++i) {
         ASSERT_EQ(s.get_async(), EPLB_SUCCESS) << s.text();
-        EXPECT_EQ(s.wait_and_poll(), EPLB_ERROR_INVALID_LOAD);
+        EXPECT_EQ(s.wait_and_poll(), bad.status);
         EXPECT_EQ(s.text(), expected);
         s.error = {};
-        EXPECT_EQ(s.get(), EPLB_ERROR_INVALID_LOAD);
+        EXPECT_EQ(s.get(), bad.status);
         EXPECT_EQ(s.text(), expected);
         EXPECT_TRUE(s.out.is_unwritten());
-        EXPECT_EQ(s.get_stats(stats), EPLB_ERROR_INVALID_LOAD);
+        EXPECT_EQ(s.get_stats(stats), bad.status);
         EXPECT_TRUE(stats == fresh);
-        EXPECT_EQ(eplb_get_max_replica_count(s.planner.get(), &most, s.error), EPLB_ERROR_INVALID_LOAD);
+        EXPECT_EQ(eplb_get_max_replica_count(s.planner.get(), &most, s.error), bad.status);
         EXPECT_EQ(most, -7);
       }
-      s.loads.write(s.c.loads);
+      s.put(s.c);
       ASSERT_EQ(s.submit_async(), EPLB_SUCCESS) << s.text();
       ASSERT_EQ(s.get_async(), EPLB_SUCCESS) << s.text();
       EXPECT_EQ(s.wait_and_poll(), EPLB_SUCCESS) << s.text();
@@ -187,17 +355,19 @@ TEST_F(Faults, ABadSubmitOnAStreamHoldsUntilTheNext) {
 }
 
 TEST_F(Faults, ABadSubmitThatBlocksKeepsThePlan) {
-  for (const plan_shape& shape : {global_shape, groups_shape}) {
-    session<> s(small_case(shape));
-    spoil(s);
-    EXPECT_EQ(s.submit(), EPLB_ERROR_INVALID_LOAD);
+  for (const fault& bad : all_faults()) {
+    SCOPED_TRACE(bad.name);
+    session<> s(bad.c);
+    bad.put(s);
+    EXPECT_EQ(s.submit(), bad.status);
     EXPECT_EQ(s.get(), EPLB_ERROR_INVALID_STATE) << "there is no plan: " << s.text();
-    s.loads.write(s.c.loads);
+    s.put(s.c);
     ASSERT_EQ(s.submit(), EPLB_SUCCESS) << s.text();
-    host_stats before(shape), after(shape);
+    host_stats before(bad.c.shape), after(bad.c.shape);
     ASSERT_EQ(s.get_stats(before), EPLB_SUCCESS) << s.text();
-    spoil(s);
-    EXPECT_EQ(s.submit(), EPLB_ERROR_INVALID_LOAD);
+    EXPECT_TRUE(before == answer_of_cpu(s.c).stats);
+    bad.put(s);
+    EXPECT_EQ(s.submit(), bad.status);
     s.expect_plan();
     ASSERT_EQ(s.get_stats(after), EPLB_SUCCESS) << s.text();
     EXPECT_TRUE(before == after);
@@ -213,11 +383,11 @@ TEST_F(Faults, AnInverseMapThatIsTooNarrow) {
     plan_case c = small_case(shape);
     c.loads = cases::make_loads(cases::load_kinds()[6], shape, 1);  // one hot expert
     session<> s(c);
-    host_stats stats(shape);
-    const host_maps<std::int32_t> expected = plan_on_cpu<std::int32_t>(c, c.loads, &stats);
-    const std::string sentence = "maps.max_replicas is 1; an expert of the plan has " +
-                                 std::to_string(stats.stats.max_replica_count) + " replicas";
-    ASSERT_GT(stats.stats.max_replica_count, 1);
+    const host_maps<std::int32_t> expected = s.expected();
+    const std::int32_t most = answer_of_cpu(c).stats.stats.max_replica_count;
+    const std::string sentence =
+        "maps.max_replicas is 1; an expert of the plan has " + std::to_string(most) + " replicas";
+    ASSERT_GT(most, 1);
     host_maps<std::int32_t> all_but_inverse = expected;
     all_but_inverse.logical_to_physical = s.out.unwritten.logical_to_physical;
     eplb_maps narrow = s.out.maps();
@@ -334,8 +504,34 @@ TEST_F(Faults, WhatIsNotAsItShouldBeIsRefusedByName) {
   EXPECT_TRUE(host == host_maps<std::int32_t>(global_shape));
 }
 
-TEST_F(Faults, ManagedAndPinnedMemoryWillDo) {
-  const plan_case c = small_case(groups_shape, 4);
+TEST_F(Faults, ACurrentPlacementThatIsNotAsItShouldBeIsRefusedByName) {
+  session<> s(placed_case(global_shape)), preset(small_case(global_shape));
+  ASSERT_EQ(s.submit_async(), EPLB_SUCCESS) << s.text();
+  ASSERT_EQ(preset.submit_async(), EPLB_SUCCESS) << preset.text();
+  std::vector<std::int32_t> on_host = s.c.current;
+
+  refuse(s, EPLB_ERROR_INVALID_ARGUMENT, "input.current, at", [&](eplb_input& in) { in.current = on_host.data(); });
+  refuse(s, EPLB_ERROR_INVALID_ARGUMENT, "input.current is at",
+         [](eplb_input& in) { in.current = static_cast<const char*>(in.current) + 2; });
+  refuse(s, EPLB_ERROR_BUFFER_TOO_SMALL, "input.current has 47 elements; it must have 48",
+         [](eplb_input& in) { --in.current_count; });
+  refuse(s, EPLB_ERROR_INVALID_ARGUMENT, "input.current_type is 0; it must be EPLB_TYPE_INT32 or EPLB_TYPE_INT64",
+         [](eplb_input& in) { in.current_type = EPLB_TYPE_FLOAT32; });
+  refuse(s, EPLB_ERROR_INVALID_ARGUMENT, "input.max_changes_per_layer is -2",
+         [](eplb_input& in) { in.max_changes_per_layer = -2; });
+  refuse(s, EPLB_ERROR_INVALID_ARGUMENT, "input.max_changes is -2", [](eplb_input& in) { in.max_changes = -2; });
+  refuse(s, EPLB_ERROR_INVALID_ARGUMENT,
+         "input.max_changes is set, but input.current, from which changes count, is NULL",
+         [](eplb_input& in) { in.current = nullptr; });
+  refuse(preset, EPLB_ERROR_INVALID_ARGUMENT,
+         "input.current is given, but strategy lpt plans from nothing; search can use it", [&](eplb_input& in) {
+           in.current = s.current.data();
+           in.current_count = s.current.size();
+         });
+}
+
+void expect_managed_or_pinned_to_do(const plan_case& c) {
+  SCOPED_TRACE(c.name);
   const host_maps<std::int32_t> expected = plan_on_cpu<std::int32_t>(c, c.loads);
   for (const bool pinned : {false, true}) {
     session<> s(c);
@@ -350,6 +546,9 @@ TEST_F(Faults, ManagedAndPinnedMemoryWillDo) {
     };
     eplb_input input = s.input();
     input.loads = std::memcpy(make(c.loads.size() * sizeof(float)), c.loads.data(), c.loads.size() * sizeof(float));
+    if (!c.current.empty())
+      input.current = std::memcpy(make(c.current.size() * sizeof(std::int32_t)), c.current.data(),
+                                  c.current.size() * sizeof(std::int32_t));
     for (const map_field& map : map_fields) maps.*map.data = make(maps.*map.size * sizeof(std::int32_t));
     for (const bool async : {false, true}) {
       for (const map_field& map : map_fields) std::memset(maps.*map.data, 0x77, maps.*map.size * sizeof(std::int32_t));
@@ -368,10 +567,15 @@ TEST_F(Faults, ManagedAndPinnedMemoryWillDo) {
   }
 }
 
+TEST_F(Faults, ManagedAndPinnedMemoryWillDo) {
+  expect_managed_or_pinned_to_do(small_case(groups_shape, 4));
+  expect_managed_or_pinned_to_do(placed_case(groups_shape));
+}
+
 TEST_F(Faults, HostMemoryIsNotForStreams) {
   const plan_case c = small_case(global_shape);
-  const context planner = make_context(shape_of(c.shape), cuda_options(c, EPLB_MEMORY_HOST));
-  const eplb_input input = input_of(c.loads.data(), c.loads.size(), 1, c.seed);
+  const context planner = make_context(shape_of(c), cuda_options(c, EPLB_MEMORY_HOST));
+  const eplb_input input = input_of(c);
   host_maps<std::int32_t> out(c.shape);
   const eplb_maps maps = out.maps();
   last_error error;
@@ -386,7 +590,7 @@ TEST_F(Faults, HostMemoryIsNotForStreams) {
     EXPECT_EQ(eplb_submit_weights(planner.get(), &input, error), EPLB_SUCCESS) << error.text();
   }
   // And the one call is not for device memory.
-  const eplb_shape shape = shape_of(c.shape);
+  const eplb_shape shape = shape_of(c);
   const eplb_options options = cuda_options(c, EPLB_MEMORY_CUDA);
   EXPECT_EQ(eplb_rebalance_experts(&shape, &options, &input, &maps, nullptr, error), EPLB_ERROR_INVALID_ARGUMENT);
   EXPECT_NE(error.text().find("options.memory"), std::string::npos) << error.text();
@@ -430,7 +634,7 @@ TEST_F(Faults, CancellingKeepsThePlan) {
         const auto submit = [&](const plan_case& c) {
           seen.calls.clear();
           s.loads.write(c.loads);
-          const eplb_input input = on_host ? input_of(c.loads.data(), c.loads.size(), 1, c.seed) : s.input();
+          const eplb_input input = on_host ? input_of(c) : s.input();
           return eplb_submit_weights(s.planner.get(), &input, s.error);
         };
         const auto get = [&] { return s.get(on_host ? host.maps() : s.out.maps()); };
@@ -493,13 +697,16 @@ eplb_status memory_needed(const plan_shape& shape, const eplb_options& options, 
 
 TEST_F(Faults, AWorkspaceOfTheCallersIsEnough) {
   constexpr std::size_t margin = 4096;
-  // With groups, of several samples and candidates, for host memory, and too large for shared memory.
+  // With groups, of several samples and candidates, for host memory, and too large for shared memory; and searches.
+  plan_case large_search = small_case({1, 3000, 4000, 1, 1, 10});
+  large_search.search_steps = 2;
   struct {
     plan_case c;
     std::int32_t memory;
-  } const all[] = {{small_case(groups_shape, 5, 3), EPLB_MEMORY_CUDA},
-                   {small_case(global_shape), EPLB_MEMORY_HOST},
-                   {small_case({1, 3000, 4000, 1, 1, 10}), EPLB_MEMORY_CUDA}};
+  } const all[] = {
+      {small_case(groups_shape, 5, 3), EPLB_MEMORY_CUDA},        {small_case(global_shape), EPLB_MEMORY_HOST},
+      {small_case({1, 3000, 4000, 1, 1, 10}), EPLB_MEMORY_CUDA}, {placed_case(groups_shape, 3), EPLB_MEMORY_CUDA},
+      {placed_case(groups_shape, 2), EPLB_MEMORY_HOST},          {large_search, EPLB_MEMORY_CUDA}};
   for (const auto& [c, memory] : all)
     for (const std::size_t offset : {0, 1, 13, 63}) {
       SCOPED_TRACE(c.name + " at " + std::to_string(offset));
@@ -510,23 +717,24 @@ TEST_F(Faults, AWorkspaceOfTheCallersIsEnough) {
       block.fill(0x5C);
       options.workspace = block.data() + margin + offset;
       options.workspace_bytes = bytes;
-      const host_maps<std::int32_t> expected = plan_on_cpu<std::int32_t>(c, c.loads);
+      const plan_answer<std::int32_t> expected = answer_of_cpu(c);
       host_stats stats(c.shape);
       if (memory == EPLB_MEMORY_CUDA) {
         session<> s(c, options);
         ASSERT_EQ(s.submit_async(), EPLB_SUCCESS) << s.text();
         ASSERT_EQ(s.get_async(), EPLB_SUCCESS) << s.text();
         EXPECT_EQ(s.wait_and_poll(), EPLB_SUCCESS) << s.text();
-        EXPECT_TRUE(s.out.read() == expected);
+        EXPECT_TRUE(s.out.read() == expected.maps);
         EXPECT_EQ(s.get_stats(stats), EPLB_SUCCESS) << s.text();
+        EXPECT_TRUE(stats == expected.stats);
       } else {
-        const context planner = make_context(shape_of(c.shape), options);
-        const eplb_input input = input_of(c.loads.data(), c.loads.size(), c.samples, c.seed);
+        const context planner = make_context(shape_of(c), options);
+        const eplb_input input = input_of(c);
         host_maps<std::int32_t> out(c.shape);
         const eplb_maps maps = out.maps();
         EXPECT_EQ(eplb_submit_weights(planner.get(), &input, nullptr), EPLB_SUCCESS);
         EXPECT_EQ(eplb_get_maps(planner.get(), &maps, nullptr), EPLB_SUCCESS);
-        EXPECT_TRUE(out == expected);
+        EXPECT_TRUE(out == expected.maps);
       }
       std::vector<unsigned char> after = block.read();
       after.erase(after.begin() + margin + static_cast<std::ptrdiff_t>(offset),
@@ -537,7 +745,7 @@ TEST_F(Faults, AWorkspaceOfTheCallersIsEnough) {
 
 TEST_F(Faults, AWorkspaceThatIsNotIsRefused) {
   const plan_case c = small_case(global_shape);
-  const eplb_shape shape = shape_of(c.shape);
+  const eplb_shape shape = shape_of(c);
   eplb_options options = cuda_options(c, EPLB_MEMORY_CUDA);
   std::size_t host = 0, bytes = 0;
   memory_needed(c.shape, options, host, bytes);
@@ -583,6 +791,26 @@ TEST_F(Faults, MemoryNeededGrowsWithWhatIsPlanned) {
   options.candidates = 4096;
   memory_needed(s, options, host, cuda);
   EXPECT_GT(cuda, least_cuda);
+}
+
+TEST_F(Faults, MemoryNeededOfASearchIsThatOfItsPlans) {
+  for (const plan_shape& shape : {plan_shape{58, 256, 288, 1, 1, 32}, plan_shape{58, 256, 288, 4, 4, 32},
+                                  plan_shape{1, 128, 512, 1, 1, 64}, plan_shape{20000, 128, 512, 1, 1, 64}}) {
+    SCOPED_TRACE(cases::to_string(shape));
+    const plan_case packed = case_of(shape, cases::all_rules(1)[0], 1);
+    plan_case searched = packed;
+    searched.search_steps = 1;
+    std::size_t host = 0, cuda = 0, cuda_of_packing = 0;
+    memory_needed(shape, cuda_options(packed, EPLB_MEMORY_CUDA), host, cuda_of_packing);
+    memory_needed(shape, cuda_options(searched, EPLB_MEMORY_CUDA), host, cuda);
+    EXPECT_LT(cuda, cuda_of_packing);
+    // The loads and maps of two plans, what nodes tell each other, the scores, and for the rest what any shape takes.
+    const std::size_t plans = 2 * (count(shape.layers, shape.experts) * (sizeof(float) + sizeof(std::uint16_t)) +
+                                   count(shape.layers, shape.slots, 2) * sizeof(std::uint16_t));
+    const std::size_t outcomes = count(shape.layers, shape.nodes) * 4 * sizeof(std::int32_t);
+    const std::size_t scores = count(shape.layers, shape.gpus + 3) * sizeof(double);
+    EXPECT_LE(cuda, plans + outcomes + scores + (std::size_t{8} << 10)) << plans + outcomes + scores;
+  }
 }
 
 TEST_F(Faults, MemoryNeededOfHostileShapes) {

@@ -39,7 +39,7 @@ plan_case small_case(const plan_shape& shape = groups_shape, std::uint64_t seed 
 }
 
 std::size_t workspace_bytes(const plan_case& c, const eplb_options& options) {
-  const eplb_shape shape = shape_of(c.shape);
+  const eplb_shape shape = shape_of(c);
   std::size_t host = 0, cuda = 0;
   EXPECT_EQ(eplb_memory_needed(&shape, &options, &host, &cuda, nullptr), EPLB_SUCCESS);
   return cuda;
@@ -47,7 +47,7 @@ std::size_t workspace_bytes(const plan_case& c, const eplb_options& options) {
 
 /// A planner whose workspace is not its own: cudaFree, which waits for the device, is not called when it is destroyed.
 struct guest {
-  plan_case c = small_case();
+  plan_case c;
   eplb_options options = cuda_options(c, EPLB_MEMORY_CUDA);
   device_array<char> workspace{workspace_bytes(c, options)};
   session<> s{c, (options.workspace = workspace.data(), options.workspace_bytes = workspace.size(), options)};
@@ -101,9 +101,9 @@ plan_case replicating_case(const plan_shape& shape = groups_shape) {
 
 TEST_F(Host, TheCpuMakesNoCudaCall) {
   const plan_case c = small_case();
-  const eplb_shape shape = shape_of(c.shape);
+  const eplb_shape shape = shape_of(c);
   const eplb_options options = cpu_options(c), on_cuda = cuda_options(c, EPLB_MEMORY_CUDA);
-  const eplb_input input = input_of(c.loads.data(), c.loads.size(), 1, c.seed);
+  const eplb_input input = input_of(c);
   host_maps<std::int32_t> out(c.shape);
   const eplb_maps maps = out.maps();
   host_stats stats(c.shape);
@@ -145,7 +145,7 @@ TEST_F(Host, TheCpuMakesNoCudaCall) {
 
 TEST_F(Host, WithoutADriverOrADevice) {
   const plan_case c = small_case();
-  const eplb_shape shape = shape_of(c.shape);
+  const eplb_shape shape = shape_of(c);
   last_error error;
   for (const char* missing : {"driver", "device"}) {
     stub_cuda::reset(0);
@@ -175,8 +175,8 @@ TEST_F(Host, WithoutADriverOrADevice) {
 }
 
 TEST_F(Host, NothingIsMadeAfterCreate) {
-  for (const plan_shape& shape : {global_shape, groups_shape}) {
-    session<> s(replicating_case(shape));
+  for (const plan_case& c : {replicating_case(global_shape), replicating_case(), placed_case(groups_shape)}) {
+    session<> s(c);
     const stub_cuda::census before = stub_cuda::alive();
     const std::size_t bytes = stub_cuda::device_bytes();
     for (int i = 0; i < 20; ++i)
@@ -237,7 +237,7 @@ TEST_F(Host, OthersMayCaptureWhileWorkIsEnqueued) {
 
 TEST_F(Host, NothingIsCreatedDuringACapture) {
   const plan_case c = small_case();
-  const eplb_shape shape = shape_of(c.shape);
+  const eplb_shape shape = shape_of(c);
   last_error error;
   for (const std::int32_t memory : {EPLB_MEMORY_HOST, EPLB_MEMORY_CUDA}) {
     const eplb_options options = cuda_options(c, memory);
@@ -283,7 +283,7 @@ TEST_F(Host, TheCurrentDeviceStays) {
       for (const named_call& call : calls_of(s))
         expect_no_trace(call.name, [&] { EXPECT_EQ(call.make(), call.expected) << call.name << ": " << s.text(); });
       expect_no_trace("create", [&] {
-        const context another = make_context(shape_of(c.shape), options);
+        const context another = make_context(shape_of(c), options);
         expect_no_trace("destroy", [&] { eplb_destroy(s.planner.release()); });
       });
       s.planner = nullptr;
@@ -312,9 +312,9 @@ TEST_F(Host, AFreshThreadStaysFresh) {
       with("create", [&] {
         eplb_options other = cuda_options(c, memory);
         other.device = 1;
-        const context another = make_context(shape_of(c.shape), other);
+        const context another = make_context(shape_of(c), other);
         if (memory == EPLB_MEMORY_CUDA) return;
-        const eplb_input input = input_of(c.loads.data(), c.loads.size(), 1, c.seed);
+        const eplb_input input = input_of(c);
         host_maps<std::int32_t> out(c.shape);
         const eplb_maps maps = out.maps();
         EXPECT_EQ(eplb_submit_weights(another.get(), &input, nullptr), EPLB_SUCCESS);
@@ -335,7 +335,7 @@ TEST_F(Host, AFreshThreadStaysFresh) {
 }
 
 TEST_F(Host, WhatIsOfTheOtherDeviceIsRefusedByName) {
-  session<> s(replicating_case());  // on device 0
+  session<> s(placed_case(groups_shape));  // on device 0
   ASSERT_EQ(s.submit_async(), EPLB_SUCCESS) << s.text();
   EXPECT_CUDA(cudaSetDevice(1));
   {
@@ -354,6 +354,10 @@ TEST_F(Host, WhatIsOfTheOtherDeviceIsRefusedByName) {
     input.loads = memory.data();
     expect_refusal("input.loads", eplb_submit_weights(s.planner.get(), &input, s.error));
     expect_refusal("input.loads", eplb_submit_weights_async(s.planner.get(), &input, s.on, s.error));
+    input = s.input();
+    input.current = memory.data();
+    expect_refusal("input.current", eplb_submit_weights(s.planner.get(), &input, s.error));
+    expect_refusal("input.current", eplb_submit_weights_async(s.planner.get(), &input, s.on, s.error));
     const struct {
       const char* name;
       void* eplb_maps::*field;
@@ -375,7 +379,7 @@ TEST_F(Host, WhatIsOfTheOtherDeviceIsRefusedByName) {
 
 TEST_F(Host, AWorkspaceElsewhereIsRefusedByName) {
   const plan_case c = small_case();
-  const eplb_shape shape = shape_of(c.shape);
+  const eplb_shape shape = shape_of(c);
   eplb_options options = cuda_options(c, EPLB_MEMORY_CUDA);
   const std::size_t bytes = workspace_bytes(c, options);
   last_error error;
@@ -414,7 +418,7 @@ void expect_answer(eplb_status status, const std::string& text) {
 
 TEST_F(Host, CreateSurvivesEveryCallThatFails) {
   const plan_case c = small_case();
-  const eplb_shape shape = shape_of(c.shape);
+  const eplb_shape shape = shape_of(c);
   on_a_fresh_thread([&] {
     for (const std::int32_t memory : {EPLB_MEMORY_HOST, EPLB_MEMORY_CUDA}) {
       eplb_options options = cuda_options(c, memory);
@@ -460,7 +464,7 @@ TEST_F(Host, CreateSurvivesEveryCallThatFails) {
 
 TEST_F(Host, MemoryOfTheDeviceThatCannotBeHad) {
   const plan_case c = small_case();
-  const eplb_shape shape = shape_of(c.shape);
+  const eplb_shape shape = shape_of(c);
   const eplb_options options = cuda_options(c, EPLB_MEMORY_CUDA);
   eplb_context* planner = nullptr;
   last_error error;
@@ -470,15 +474,42 @@ TEST_F(Host, MemoryOfTheDeviceThatCannotBeHad) {
   EXPECT_NE(error.text().find(bytes + " bytes of memory of CUDA device 0"), std::string::npos) << error.text();
 }
 
+void keep_loads(session<>&) {}
+void spoil_loads(session<>& s) {
+  std::vector<float> loads = s.c.loads;
+  loads[7] = -1;
+  s.loads.write(loads);
+}
+
+/// What makes another plan.
+void swap_experts(session<>& s) {
+  plan_case other = s.c;
+  std::reverse(other.loads.begin(), other.loads.end());
+  std::rotate(other.current.begin(), other.current.begin() + other.shape.slots, other.current.end());
+  const plan_answer<std::int32_t> answer = answer_of_cpu(other);
+  EXPECT_EQ(answer.status, EPLB_SUCCESS) << answer.text;
+  EXPECT_FALSE(answer.maps == s.expected());
+  s.put(other);
+}
+
+/// Too many slots to fill.
+void empty_slots(session<>& s) {
+  plan_case bad = s.c;
+  std::fill_n(bad.current.begin(), bad.max_changes + 1, -1);
+  EXPECT_EQ(answer_of_cpu(bad).status, EPLB_ERROR_INVALID_PLACEMENT);
+  s.put(bad);
+}
+
 /// Fails each CUDA call of each call in turn, and expects the plan to be what it was and the next submit to work.
 void fail_in_turn(
-    const char* name, const plan_shape& shape, void (*prepare)(session<>&),
+    const char* name, const plan_case& c, void (*prepare)(session<>&),
     const std::function<eplb_status(session<>&)>& call,
     const std::function<bool(session<>&, const std::string& failed)>& is_untouched =
         [](session<>&, const std::string&) { return true; }) {
   int calls = 1;
+  bool launched = false;
   for (int nth = 0; nth <= calls && !testing::Test::HasFailure(); ++nth) {
-    session<> s(replicating_case(shape));
+    session<> s(c);
     ASSERT_EQ(s.submit_async(), EPLB_SUCCESS) << s.text();
     EXPECT_EQ(s.wait_and_poll(), EPLB_SUCCESS) << s.text();
     prepare(s);
@@ -491,6 +522,7 @@ void fail_in_turn(
       calls = stub_cuda::calls();
       continue;
     }
+    launched |= failed == "launch";
     expect_answer(status, s.text());
     stub_cuda::fail_call(0, cudaSuccess);
     EXPECT_EQ(cudaGetLastError(), cudaSuccess);
@@ -500,9 +532,11 @@ void fail_in_turn(
     if (status != EPLB_SUCCESS) {
       EXPECT_TRUE(is_untouched(s, failed));
       EXPECT_NE(s.poll(), EPLB_NOT_READY) << "for ever";
-      if (failed != "cudaEventRecord") s.expect_plan();  // by then the submit was enqueued as a whole
+      // What fails after the last launch does so when the submit was enqueued as a whole.
+      const bool is_made = prepare == swap_experts && launched && failed != "launch";
+      if (failed != "cudaEventRecord" && !is_made) s.expect_plan();
     }
-    s.loads.write(s.c.loads);
+    s.put(s.c);
     ASSERT_EQ(s.submit_async(), EPLB_SUCCESS) << s.text();
     ASSERT_EQ(s.get_async(), EPLB_SUCCESS) << s.text();
     EXPECT_EQ(s.wait_and_poll(), EPLB_SUCCESS) << s.text();
@@ -512,18 +546,37 @@ void fail_in_turn(
   }
 }
 
-void keep_loads(session<>&) {}
-void spoil_loads(session<>& s) {
-  std::vector<float> loads = s.c.loads;
-  loads[7] = -1;
-  s.loads.write(loads);
+TEST_F(Host, SubmitsSurviveEveryCallThatFails) {
+  for (const plan_case& c : {replicating_case(global_shape), replicating_case()})
+    for (const auto prepare : {keep_loads, spoil_loads}) {
+      fail_in_turn("submit_async", c, prepare, [](session<>& s) { return s.submit_async(); });
+      fail_in_turn("submit", c, prepare, [](session<>& s) { return s.submit(); });
+    }
 }
 
-TEST_F(Host, SubmitsSurviveEveryCallThatFails) {
-  for (const plan_shape& shape : {global_shape, groups_shape})
-    for (const auto prepare : {keep_loads, spoil_loads}) {
-      fail_in_turn("submit_async", shape, prepare, [](session<>& s) { return s.submit_async(); });
-      fail_in_turn("submit", shape, prepare, [](session<>& s) { return s.submit(); });
+TEST_F(Host, SearchesSurviveEveryCallThatFails) {
+  struct {
+    plan_case c;
+    int launches;  // of the search, and once more where a budget is shared
+  } all[] = {{placed_case(global_shape), 2}, {placed_case(groups_shape), 2}, {placed_case(global_shape), 1}};
+  all[2].c.max_changes = -1;
+  all[2].c.max_changes_per_layer = 6;
+  for (const auto& [c, launches] : all)
+    for (const auto prepare : {keep_loads, swap_experts, spoil_loads, empty_slots}) {
+      if (prepare == empty_slots && c.max_changes < 0) continue;
+      for (const bool async : {true, false}) {
+        int failed_launches = 0;
+        const auto submit = [&](session<>& s) {
+          const eplb_status status = async ? s.submit_async() : s.submit();
+          const char* const failed = stub_cuda::failed_call();
+          failed_launches += failed && std::string(failed) == "launch" ? 1 : 0;
+          return status;
+        };
+        fail_in_turn(async ? "submit_async" : "submit", c, prepare, submit);
+        if (!HasFailure()) {
+          EXPECT_EQ(failed_launches, launches);
+        }
+      }
     }
 }
 
@@ -533,31 +586,30 @@ TEST_F(Host, GetsSurviveEveryCallThatFails) {
     return s.out.is_unwritten() || failed == "cudaEventRecord" || failed == "cudaStreamSynchronize";
   };
   fail_in_turn(
-      "get_async", global_shape, keep_loads, [](session<>& s) { return s.get_async(); }, unwritten);
+      "get_async", replicating_case(global_shape), keep_loads, [](session<>& s) { return s.get_async(); }, unwritten);
   fail_in_turn(
-      "get", global_shape, keep_loads, [](session<>& s) { return s.get(); }, unwritten);
+      "get", replicating_case(global_shape), keep_loads, [](session<>& s) { return s.get(); }, unwritten);
   std::int32_t most = 0;
   fail_in_turn(
-      "get_max_replica_count", global_shape, keep_loads,
+      "get_max_replica_count", replicating_case(global_shape), keep_loads,
       [&](session<>& s) { return eplb_get_max_replica_count(s.planner.get(), &(most = -7), s.error); },
       [&](session<>&, const std::string&) { return most == -7; });
   host_stats stats(global_shape);
   fail_in_turn(
-      "get_stats", global_shape, keep_loads,
+      "get_stats", replicating_case(global_shape), keep_loads,
       [&](session<>& s) { return s.get_stats(stats = host_stats(global_shape)); },
       [&](session<>&, const std::string& failed) {
         return stats == host_stats(global_shape) || failed == "cudaStreamSynchronize";
       });
 }
 
-TEST_F(Host, HostMemorySurvivesEveryCallThatFails) {
-  const plan_case c = replicating_case();
+void expect_host_memory_to_survive(const plan_case& c) {
   const host_maps<std::int32_t> expected = plan_on_cpu<std::int32_t>(c, c.loads), unwritten(c.shape);
-  const eplb_input input = input_of(c.loads.data(), c.loads.size(), 1, c.seed);
+  const eplb_input input = input_of(c);
   for (const bool get : {false, true}) {
     int calls = 1;
-    for (int nth = 0; nth <= calls && !HasFailure(); ++nth) {
-      const context planner = make_context(shape_of(c.shape), cuda_options(c, EPLB_MEMORY_HOST));
+    for (int nth = 0; nth <= calls && !testing::Test::HasFailure(); ++nth) {
+      const context planner = make_context(shape_of(c), cuda_options(c, EPLB_MEMORY_HOST));
       host_maps<std::int32_t> out(c.shape);
       const eplb_maps maps = out.maps();
       last_error error;
@@ -583,12 +635,17 @@ TEST_F(Host, HostMemorySurvivesEveryCallThatFails) {
   }
 }
 
+TEST_F(Host, HostMemorySurvivesEveryCallThatFails) {
+  expect_host_memory_to_survive(replicating_case());
+  expect_host_memory_to_survive(placed_case(groups_shape));
+}
+
 /// What remains enqueued of a call that failed halfway must not outlive the context either.
-TEST_F(Host, DestroyAfterEveryCallThatFails) {
+void expect_destroy_to_come_after(const plan_case& c) {
   for (const bool async : {true, false}) {
     int calls = 1;
     for (int nth = 0; nth <= calls; ++nth) {
-      guest g;
+      guest g{c};
       stub_cuda::fail_call(nth, cudaErrorUnknown);
       const eplb_status status = async ? g.s.submit_async() : g.s.submit();
       if (nth == 0) calls = stub_cuda::calls();
@@ -600,6 +657,11 @@ TEST_F(Host, DestroyAfterEveryCallThatFails) {
       EXPECT_CUDA(cudaStreamQuery(g.s.on));
     }
   }
+}
+
+TEST_F(Host, DestroyAfterEveryCallThatFails) {
+  expect_destroy_to_come_after(small_case());
+  expect_destroy_to_come_after(placed_case(groups_shape));
 }
 
 TEST_F(Host, DestroySurvivesEveryCallThatFails) {
@@ -681,7 +743,7 @@ TEST_F(Host, CallsOfAContextKeepTheirOrderOnAnyStreams) {
 }
 
 TEST_F(Host, DestroyComesAfterTheWork) {
-  guest g;
+  guest g{small_case()};
   session<>& s = g.s;
   EXPECT_EQ(s.submit_async(), EPLB_SUCCESS) << s.text();
   EXPECT_EQ(s.get_async(), EPLB_SUCCESS) << s.text();

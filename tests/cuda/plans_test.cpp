@@ -17,29 +17,83 @@ constexpr int group_sizes[] = {1};  // those of the kernels, which nothing can s
 void set_emulated_threads(int) {}
 #endif
 
-/// One case on a stream: submit, get, statistics.
+/// One case on a stream: submit, get, statistics. The placement it starts from, if any, is of the maps' type.
 template <class Load, class Index>
 void expect_cpu_plan(const plan_case& c) {
   SCOPED_TRACE(c.name + ", loads of type " + std::to_string(type_of<Load>));
-  const std::vector<Load> loads = loads_as<Load>(c);
-  host_stats expected_stats(c.shape), stats(c.shape);
-  const host_maps<Index> expected = plan_on_cpu<Index>(c, loads, &expected_stats);
+  const plan_answer<Index> expected = answer_of_cpu<Index>(c, loads_as<Load>(c), c.current);
+  ASSERT_EQ(expected.status, EPLB_SUCCESS) << expected.text;
 
-  const context planner = make_context(shape_of(c.shape), cuda_options(c, EPLB_MEMORY_CUDA));
-  ASSERT_NE(planner, nullptr);
-  const device_array<Load> device_loads(loads);
+  session<Load, Index> s(c);
+  ASSERT_NE(s.planner, nullptr);
   device_maps<Index> out(c.shape);
-  const stream s;
-  const eplb_input input = input_of(device_loads.data(), loads.size(), c.samples, c.seed, EPLB_MEMORY_CUDA);
+  host_stats stats(c.shape);
+  ASSERT_EQ(s.submit_async(), EPLB_SUCCESS) << s.text();
+  ASSERT_EQ(s.get_async(out.maps()), EPLB_SUCCESS) << s.text();
+  EXPECT_EQ(s.wait_and_poll(), EPLB_SUCCESS) << s.text();
+  EXPECT_TRUE(out.read() == expected.maps);
+  ASSERT_EQ(s.get_stats(stats), EPLB_SUCCESS) << s.text();
+  EXPECT_TRUE(stats == expected.stats);
+}
+
+/// A search in every way: on a stream with what it starts from of either type, in calls that block, and from host
+/// memory. It may have to be refused, always with the same sentence.
+template <class Current>
+void expect_cpu_answer(const plan_case& c) {
+  SCOPED_TRACE(c.name + ", current placement of type " + std::to_string(type_of<Current>));
+  const plan_answer<std::int32_t> expected = answer_of_cpu(c);
+  const auto expect_same = [&](eplb_status status, const std::string& text, const host_maps<std::int32_t>& maps,
+                               const char* way) {
+    EXPECT_EQ(status, expected.status) << way << ": " << text << expected.text;
+    if (expected.status != EPLB_SUCCESS) {
+      EXPECT_EQ(text, expected.text) << way;
+    }
+    EXPECT_TRUE(maps == expected.maps) << way;
+  };
+
+  session<float, Current> s(c);
+  host_stats stats(c.shape);
+  ASSERT_EQ(s.submit_async(), EPLB_SUCCESS) << s.text();
+  ASSERT_EQ(s.get_async(), EPLB_SUCCESS) << s.text();
+  const eplb_status polled = s.wait_and_poll();
+  expect_same(polled, s.text(), s.out.read(), "on a stream");
+  EXPECT_EQ(s.get_stats(stats), expected.status) << s.text();
+  EXPECT_TRUE(stats == expected.stats);
+
+  session<float, Current> blocking(c);
+  const eplb_status submitted = blocking.submit();
+  const std::string text = blocking.text();
+  EXPECT_EQ(blocking.get(), expected.status == EPLB_SUCCESS ? EPLB_SUCCESS : EPLB_ERROR_INVALID_STATE);
+  expect_same(submitted, text, blocking.out.read(), "in calls that block");
+
+  const eplb_shape shape = shape_of(c);
+  const eplb_options options = cuda_options(c, EPLB_MEMORY_HOST);
+  const std::vector<Current> current = as<Current>(c.current);
+  const eplb_input input = input_of(c, c.loads.data(), current.data());
+  host_maps<std::int32_t> out(c.shape);
+  host_stats host(c.shape);
   const eplb_maps maps = out.maps();
   last_error error;
-  ASSERT_EQ(eplb_submit_weights_async(planner.get(), &input, s, error), EPLB_SUCCESS) << error.text();
-  ASSERT_EQ(eplb_get_maps_async(planner.get(), &maps, s, error), EPLB_SUCCESS) << error.text();
-  s.wait();
-  EXPECT_EQ(eplb_poll(planner.get(), error), EPLB_SUCCESS) << error.text();
-  EXPECT_TRUE(out.read() == expected);
-  ASSERT_EQ(eplb_get_stats(planner.get(), &stats.stats, error), EPLB_SUCCESS) << error.text();
-  EXPECT_TRUE(stats == expected_stats);
+  const eplb_status once = eplb_rebalance_experts(&shape, &options, &input, &maps, &host.stats, error);
+  expect_same(once, error.text(), out, "from host memory");
+  EXPECT_TRUE(host == expected.stats);
+}
+
+/// A search on gpus of which one has a slot less and some are slow, from a plan for other loads.
+plan_case uneven_case(plan_shape shape, int steps) {
+  cases::deployment gpus{shape, std::vector<std::int32_t>(static_cast<std::size_t>(shape.gpus)), {}, {}};
+  for (int gpu = 0; gpu < shape.gpus; ++gpu) {
+    gpus.slots[static_cast<std::size_t>(gpu)] = shape.slots / shape.gpus - (gpu == 1 ? 1 : 0);
+    gpus.speed.push_back(gpu % 4 == 3 ? 0.5f : 1.0f);
+  }
+  --shape.slots;
+  plan_case c = case_of(shape, {"search", {}}, 7);
+  c.gpus = gpus;
+  c.search_steps = steps;
+  c.current = plan_on_cpu<std::int32_t>(c, cases::make_loads(cases::load_kinds()[0], shape, 8)).physical_to_logical;
+  c.max_changes_per_layer = 2 * shape.gpus;
+  c.max_changes = std::int64_t{shape.layers} * shape.gpus;
+  return c;
 }
 
 class Plans : public DeviceTest, public testing::WithParamInterface<int> {
@@ -74,6 +128,28 @@ TEST_P(Plans, AreThoseOfTheCpuOnSmallProblems) {
   }
 }
 
+TEST_P(Plans, FromAPlacementAreThoseOfTheCpu) {
+  const int threads = GetParam();
+  cases::stream s(static_cast<std::uint64_t>(100 + threads));
+  const int rounds = threads == 1 ? (sanitized ? 40 : 400) : threads <= 5 ? (sanitized ? 4 : 40) : sanitized ? 2 : 5;
+  int made = 0, refused = 0, shared = 0;
+  for (int i = 0; i < rounds && !HasFailure(); ++i) {
+    plan_case c = random_search(s, threads > 5 || sanitized ? 24 : 60);
+    if (c.current.empty()) c.current = random_current(s, c);
+    ++(answer_of_cpu(c).status == EPLB_SUCCESS ? made : refused);
+    shared += c.max_changes >= 0 ? 1 : 0;
+    if (i % 2 == 0)
+      expect_cpu_answer<std::int32_t>(c);
+    else
+      expect_cpu_answer<std::int64_t>(c);
+  }
+  if (rounds >= 40) {
+    EXPECT_GT(made, rounds / 4);
+    EXPECT_GT(refused, 0);
+    EXPECT_GT(shared, rounds / 4);
+  }
+}
+
 TEST_P(Plans, AreThoseOfTheCpuOnRealProblems) {
   if (sanitized) GTEST_SKIP() << "real sizes take too long under a sanitizer; small ones run";
   if (GetParam() > 128) GTEST_SKIP() << "small problems only, a barrier of so many threads is slow";
@@ -81,6 +157,9 @@ TEST_P(Plans, AreThoseOfTheCpuOnRealProblems) {
   for (const plan_shape& shape : shapes)
     for (const auto& rule : cases::all_rules(2))
       if (!HasFailure()) expect_cpu_plan<float, std::int32_t>(case_of(shape, rule, 5));
+  for (const plan_shape& shape : {plan_shape{2, 256, 288, 1, 1, 32}, plan_shape{1, 256, 288, 8, 4, 32}})
+    if (GetParam() <= 32 && !HasFailure())
+      expect_cpu_plan<float, std::int32_t>(uneven_case(shape, GetParam() > 5 ? 5 : 60));
 }
 
 INSTANTIATE_TEST_SUITE_P(Threads, Plans, testing::ValuesIn(group_sizes),
@@ -97,6 +176,8 @@ TEST_F(Device, PlansRealProblemsWithManyCandidates) {
       if (!HasFailure() && !(sanitized && (slow_here || rule.rules.scope == swap_scope::any_any)))
         expect_cpu_plan<float, std::int32_t>(case_of(shape, rule, 7));
     }
+  for (const plan_shape& shape : {plan_shape{58, 256, 288, 1, 1, 32}, plan_shape{3, 256, 288, 8, 4, 32}})
+    if (!HasFailure() && !sanitized) expect_cpu_plan<float, std::int32_t>(uneven_case(shape, 96));
 }
 
 TEST_F(Device, PlansWhatIsTooLargeForSharedMemory) {
@@ -105,6 +186,7 @@ TEST_F(Device, PlansWhatIsTooLargeForSharedMemory) {
     for (const auto& rule : cases::all_rules(3))
       if (!HasFailure() && rule.rules.scope != swap_scope::any_any && !sanitized)
         expect_cpu_plan<float, std::int32_t>(case_of(shape, rule, 8));
+  if (!sanitized) expect_cpu_plan<float, std::int32_t>(uneven_case({2, 2000, 3000, 1, 1, 100}, 3));
   expect_cpu_plan<float, std::int32_t>(case_of({1, 1, 65535, 1, 1, 65535}, cases::all_rules(1)[0], 8));
 }
 
@@ -120,27 +202,28 @@ TEST_F(Device, PlansFromHostMemory) {
   for (int i = 0; i < 40 && !HasFailure(); ++i) {
     const plan_case c = random_case(s, 60, 4);
     SCOPED_TRACE(c.name);
-    host_stats expected_stats(c.shape), stats(c.shape);
-    const auto expected = plan_on_cpu<std::int64_t>(c, c.loads, &expected_stats);
-    const eplb_shape shape = shape_of(c.shape);
+    host_stats stats(c.shape);
+    const auto expected = answer_of_cpu<std::int64_t>(c, c.loads, c.current);
+    ASSERT_EQ(expected.status, EPLB_SUCCESS) << expected.text;
+    const eplb_shape shape = shape_of(c);
     const eplb_options options = cuda_options(c, EPLB_MEMORY_HOST);
-    const eplb_input input = input_of(c.loads.data(), c.loads.size(), c.samples, c.seed);
+    const eplb_input input = input_of(c);
     last_error error;
     // In one call, and in several.
     host_maps<std::int64_t> once(c.shape), out(c.shape);
     const eplb_maps once_maps = once.maps(), maps = out.maps();
     ASSERT_EQ(eplb_rebalance_experts(&shape, &options, &input, &once_maps, nullptr, error), EPLB_SUCCESS)
         << error.text();
-    EXPECT_TRUE(once == expected);
+    EXPECT_TRUE(once == expected.maps);
     const context planner = make_context(shape, options);
     ASSERT_EQ(eplb_submit_weights(planner.get(), &input, error), EPLB_SUCCESS) << error.text();
     ASSERT_EQ(eplb_get_maps(planner.get(), &maps, error), EPLB_SUCCESS) << error.text();
     ASSERT_EQ(eplb_get_stats(planner.get(), &stats.stats, error), EPLB_SUCCESS) << error.text();
-    EXPECT_TRUE(out == expected);
-    EXPECT_TRUE(stats == expected_stats);
+    EXPECT_TRUE(out == expected.maps);
+    EXPECT_TRUE(stats == expected.stats);
     std::int32_t most = 0;
     ASSERT_EQ(eplb_get_max_replica_count(planner.get(), &most, error), EPLB_SUCCESS) << error.text();
-    EXPECT_EQ(most, expected_stats.stats.max_replica_count);
+    EXPECT_EQ(most, expected.stats.stats.max_replica_count);
   }
 }
 
@@ -149,15 +232,9 @@ TEST_F(Device, PlansFromDeviceMemoryInCallsThatBlock) {
   for (int i = 0; i < 20 && !HasFailure(); ++i) {
     const plan_case c = random_case(s, 60, 4);
     SCOPED_TRACE(c.name);
-    const context planner = make_context(shape_of(c.shape), cuda_options(c, EPLB_MEMORY_CUDA));
-    const device_array<float> loads(c.loads);
-    device_maps<std::int32_t> out(c.shape);
-    const eplb_input input = input_of(loads.data(), loads.size(), c.samples, c.seed, EPLB_MEMORY_CUDA);
-    const eplb_maps maps = out.maps();
-    last_error error;
-    ASSERT_EQ(eplb_submit_weights(planner.get(), &input, error), EPLB_SUCCESS) << error.text();
-    ASSERT_EQ(eplb_get_maps(planner.get(), &maps, error), EPLB_SUCCESS) << error.text();
-    EXPECT_TRUE(out.read() == plan_on_cpu<std::int32_t>(c, c.loads));
+    session<> planner(c);
+    ASSERT_EQ(planner.submit(), EPLB_SUCCESS) << planner.text();
+    planner.expect_plan();
   }
 }
 
@@ -210,7 +287,7 @@ TEST_F(Device, ReplaysAGraphWithNewLoads) {
       device_array<float> loads(c.loads);
       device_maps<std::int32_t> out(c.shape);
       // The first submit of a context is the one that is captured.
-      const context planner = make_context(shape_of(c.shape), cuda_options(c, EPLB_MEMORY_CUDA));
+      const context planner = make_context(shape_of(c), cuda_options(c, EPLB_MEMORY_CUDA));
       const eplb_input input = input_of(loads.data(), loads.size(), 1, 0, EPLB_MEMORY_CUDA);
       const eplb_maps maps = out.maps();
       last_error error;
@@ -249,26 +326,101 @@ TEST_F(Device, ReplaysAGraphWithNewLoads) {
   }
 }
 
+TEST_F(Device, ReplaysAGraphWithAnotherPlacement) {
+  cases::stream random(26);
+  int made = 0, refused = 0;
+  for (int i = 0; i < 16 && !HasFailure(); ++i) {
+    plan_case c = random_search(random, 40);
+    c.loads = random_loads(random, cases::load_kinds()[0], c.shape, c.samples);
+    c.current = random_current(random, c);
+    // Of a layer, over all layers, both, or without a limit.
+    const int most = c.shape.slots / 2;
+    c.max_changes_per_layer = i % 4 < 2 ? -1 : most;
+    c.max_changes = i % 2 == 0 ? -1 : std::int64_t{most} * c.shape.layers;
+    SCOPED_TRACE(c.name);
+    session<> s(c);
+    const graph plan(s.on, [&] {
+      EXPECT_EQ(s.submit_async(), EPLB_SUCCESS) << s.text();
+      EXPECT_EQ(s.get_async(), EPLB_SUCCESS) << s.text();
+    });
+    EXPECT_TRUE(s.out.is_unwritten());
+    for (int replay = 0; replay < 6; ++replay) {
+      const auto before = s.out.read();
+      s.c.loads = random_loads(random, cases::load_kinds()[0], c.shape, c.samples);
+      s.c.current = random_current(random, s.c);
+      s.put(s.c);
+      s.error = {};
+      plan.launch(s.on);
+      const plan_answer<std::int32_t> expected = answer_of_cpu(s.c);
+      EXPECT_EQ(s.wait_and_poll(), expected.status) << s.text() << expected.text;
+      EXPECT_EQ(s.text(), expected.text);
+      EXPECT_TRUE(s.out.read() == (expected.status == EPLB_SUCCESS ? expected.maps : before));
+      ++(expected.status == EPLB_SUCCESS ? made : refused);
+    }
+  }
+  EXPECT_GT(made, 3 * refused);
+  EXPECT_GT(refused, 0);
+}
+
+TEST_F(Device, ReplaysAGraphThatStartsWhereItEnded) {
+  // What serving does: the plan of one launch is the placement that the next one starts from.
+  cases::stream random(27);
+  for (const plan_shape& shape : {plan_shape{3, 32, 48, 1, 1, 8}, plan_shape{3, 32, 48, 4, 2, 8}}) {
+    plan_case c = case_of(shape, cases::all_rules(1)[0], 5);
+    c.search_steps = 40;
+    c.current = plan_on_cpu<std::int32_t>(c, c.loads).physical_to_logical;
+    c.max_changes_per_layer = 8;
+    c.max_changes = 15;
+    session<> s(c);
+    eplb_input input = s.input();
+    input.current = s.out.physical_to_logical.data();
+    s.out.physical_to_logical.write(c.current);
+    const graph plan(s.on, [&] {
+      EXPECT_EQ(eplb_submit_weights_async(s.planner.get(), &input, s.on, s.error), EPLB_SUCCESS) << s.text();
+      EXPECT_EQ(s.get_async(), EPLB_SUCCESS) << s.text();
+    });
+    std::int64_t changes = 0;
+    for (int replay = 0; replay < 6; ++replay) {
+      s.c.loads = random_loads(random, cases::load_kinds()[0], shape, 1);
+      s.loads.write(s.c.loads);
+      plan.launch(s.on);
+      EXPECT_EQ(s.wait_and_poll(), EPLB_SUCCESS) << s.text();
+      const plan_answer<std::int32_t> expected = answer_of_cpu(s.c);
+      EXPECT_EQ(expected.status, EPLB_SUCCESS) << expected.text;
+      EXPECT_LE(expected.stats.stats.changes, 15);
+      EXPECT_TRUE(s.out.read() == expected.maps);
+      host_stats stats(shape);
+      EXPECT_EQ(s.get_stats(stats), EPLB_SUCCESS) << s.text();
+      EXPECT_TRUE(stats == expected.stats);
+      changes += stats.stats.changes;
+      s.c.current = expected.maps.physical_to_logical;
+    }
+    EXPECT_GT(changes, 15);
+  }
+}
+
 TEST_F(Device, RunsContextsOnStreamsAtOnce) {
   constexpr int many = 4;
   cases::stream random(25);
   std::vector<plan_case> plans;
   std::vector<context> planners;
   std::vector<std::unique_ptr<device_array<float>>> loads;
+  std::vector<std::unique_ptr<device_array<std::int32_t>>> current;
   std::vector<std::unique_ptr<device_maps<std::int32_t>>> out;
   std::vector<std::unique_ptr<stream>> streams;
   for (int i = 0; i < many; ++i) {
     plans.push_back(random_case(random, 60, 8));
-    planners.push_back(make_context(shape_of(plans[i].shape), cuda_options(plans[i], EPLB_MEMORY_CUDA)));
+    planners.push_back(make_context(shape_of(plans[i]), cuda_options(plans[i], EPLB_MEMORY_CUDA)));
     loads.push_back(std::make_unique<device_array<float>>(plans[i].loads));
+    current.push_back(std::make_unique<device_array<std::int32_t>>(
+        plans[i].current.empty() ? std::vector<std::int32_t>{-1} : plans[i].current));
     out.push_back(std::make_unique<device_maps<std::int32_t>>(plans[i].shape));
     streams.push_back(std::make_unique<stream>());
   }
   last_error error;
   for (int round = 0; round < 3; ++round)
     for (int i = 0; i < many; ++i) {
-      const eplb_input input =
-          input_of(loads[i]->data(), loads[i]->size(), plans[i].samples, plans[i].seed, EPLB_MEMORY_CUDA);
+      const eplb_input input = input_of(plans[i], loads[i]->data(), current[i]->data(), EPLB_MEMORY_CUDA);
       const eplb_maps maps = out[i]->maps();
       ASSERT_EQ(eplb_submit_weights_async(planners[i].get(), &input, *streams[i], error), EPLB_SUCCESS) << error.text();
       // The get goes to another stream than the submit, and yet comes after it.

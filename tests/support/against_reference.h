@@ -21,10 +21,10 @@ struct plan {
 inline plan plan_layer(const plan_shape& shape, const packing_rules& rules, const float* load, std::uint64_t seed,
                        int layer) {
   arena counter;
-  layer_memory::lay_out<serial_group>(counter, shape);
+  layer_memory::lay_out<serial_group>(counter, shape, node_size::of(shape));
   std::vector<char> block(counter.used());
   arena pieces(block.data());
-  const layer_memory memory = layer_memory::lay_out<serial_group>(pieces, shape);
+  const layer_memory memory = layer_memory::lay_out<serial_group>(pieces, shape, node_size::of(shape));
   plan out{std::vector<index_t>(static_cast<std::size_t>(shape.slots)),
            std::vector<index_t>(static_cast<std::size_t>(shape.slots)),
            std::vector<index_t>(static_cast<std::size_t>(shape.experts))};

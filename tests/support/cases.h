@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "core/problem.h"
+#include "core/cluster.h"
 
 namespace eplb {
 
@@ -88,6 +88,69 @@ inline plan_shape random_shape(stream& s, int size) {
   int slots = (experts + gpus - 1) / gpus * gpus;
   slots += gpus * s.below(3);
   return {1 + s.below(3), experts, slots, groups, nodes, gpus};
+}
+
+/// Gpus that are not alike, and the shape that goes with them.
+struct deployment {
+  plan_shape shape;
+  std::vector<std::int32_t> slots, node;
+  std::vector<float> speed;
+
+  cluster_view view() const {
+    return {slots.empty() ? nullptr : slots.data(), speed.empty() ? nullptr : speed.data(),
+            node.empty() ? nullptr : node.data()};
+  }
+  node_size largest_node() const {
+    node_size largest{shape.experts / shape.nodes, 0, 0};
+    for (int n = 0; n < shape.nodes; ++n) {
+      int room = 0, gpus = 0;
+      for (int gpu = 0; gpu < shape.gpus; ++gpu)
+        if (view().node_of(shape, gpu) == n) room += view().slots_of(shape, gpu), ++gpus;
+      largest.slots = std::max(largest.slots, room);
+      largest.gpus = std::max(largest.gpus, gpus);
+    }
+    return largest;
+  }
+};
+
+/// All alike, or with slots, speeds and nodes as they come.
+inline deployment random_deployment(stream& s, int size) {
+  deployment out{random_shape(s, size), {}, {}, {}};
+  plan_shape& shape = out.shape;
+  if (s.below(3) == 0) return out;
+  shape.gpus += shape.nodes * s.below(3);
+  if (s.below(2) == 0)
+    for (int gpu = 0; gpu < shape.gpus; ++gpu) out.speed.push_back(static_cast<float>(1 + s.below(8)) / 4);
+  if (s.below(2) == 0)
+    for (int gpu = 0; gpu < shape.gpus; ++gpu) out.node.push_back(gpu < shape.nodes ? gpu : s.below(shape.nodes));
+  // Each node has slots for its experts, and some more, thrown onto its gpus.
+  out.slots.assign(static_cast<std::size_t>(shape.gpus), 0);
+  shape.slots = 0;
+  for (int node = 0; node < shape.nodes; ++node) {
+    std::vector<int> gpus;
+    for (int gpu = 0; gpu < shape.gpus; ++gpu)
+      if (out.view().node_of(shape, gpu) == node) gpus.push_back(gpu);
+    const int room = shape.experts / shape.nodes + s.below(8);
+    for (int slot = 0; slot < room; ++slot)
+      ++out.slots[static_cast<std::size_t>(gpus[static_cast<std::size_t>(s.below(static_cast<int>(gpus.size())))])];
+    shape.slots += room;
+  }
+  return out;
+}
+
+/// A placement that keeps groups on nodes, with empty slots and experts left out.
+inline std::vector<std::int32_t> random_placement(stream& s, const deployment& d) {
+  const plan_shape& shape = d.shape;
+  const int width = shape.experts / shape.groups, groups = shape.groups / shape.nodes, first = s.below(shape.nodes);
+  std::vector<std::int32_t> out;
+  for (int layer = 0; layer < shape.layers; ++layer)
+    for (int gpu = 0; gpu < shape.gpus; ++gpu)
+      for (int slot = 0; slot < d.view().slots_of(shape, gpu); ++slot) {
+        const int node = (d.view().node_of(shape, gpu) + first) % shape.nodes;
+        const int group = s.below(groups) * shape.nodes + node;
+        out.push_back(s.below(8) == 0 ? -1 : group * width + s.below(width));
+      }
+  return out;
 }
 
 /// The edges: one layer, one gpu, P = E, a slot a gpu, hundreds of gpus, a thousand experts.

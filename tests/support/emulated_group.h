@@ -43,7 +43,8 @@ class emulated_group {
     return *std::min_element(values.begin(), values.end());
   }
   std::int32_t max(std::int32_t value) {
-    return static_cast<std::int32_t>(~min(~std::uint64_t{static_cast<std::uint32_t>(value) ^ 0x80000000u}) ^ 0x80000000u);
+    return static_cast<std::int32_t>(~min(~std::uint64_t{static_cast<std::uint32_t>(value) ^ 0x80000000u}) ^
+                                     0x80000000u);
   }
   int sum(int value) {
     const std::vector<std::uint64_t>& values = exchange(static_cast<std::uint64_t>(value));

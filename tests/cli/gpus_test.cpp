@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: MIT
+// Gpus that are not alike: how many slots each has, how fast it is, on which node.
+#include <numeric>
+#include <set>
+
+#include "tool.h"
+
+namespace {
+
+/// The whole of what the tool says when it fails.
+std::vector<std::string> sentence(const std::string& text) { return {"eplb: " + text + "\n"}; }
+
+class Gpus : public ToolTest {
+ protected:
+  Gpus() { write("loads.json", some_loads(3, 12).dump()); }
+
+  Json plan(const Arguments& options, const std::string& file = "loads.json") {
+    return run_json(with({"plan", file}, options));
+  }
+  Json maps(const Arguments& options, const std::string& file = "loads.json") {
+    return plan(options, file)["physical_to_logical"];
+  }
+  Json stats(const Arguments& arguments) {
+    Json out = run_json(arguments)["stats"];
+    out.erase("plan_ms");
+    return out;
+  }
+  static Arguments with(Arguments first, const Arguments& more) {
+    first.insert(first.end(), more.begin(), more.end());
+    return first;
+  }
+};
+
+TEST_F(Gpus, HaveTheSlotsOfAList) {
+  const Json uneven = plan({"--slots-per-gpu", "4x3,0,3", "--gpus", "5"});
+  EXPECT_EQ(uneven["shape"], Json({{"layers", 3},
+                                   {"experts", 12},
+                                   {"slots", 15},
+                                   {"groups", 1},
+                                   {"nodes", 1},
+                                   {"gpus", 5},
+                                   {"slots_per_gpu", {4, 4, 4, 0, 3}}}));
+  EXPECT_EQ(uneven["strategy"], "search");
+  EXPECT_EQ(uneven["stats"]["duplicates"], 0);
+  for (const Json& row : uneven["physical_to_logical"]) {
+    ASSERT_EQ(row.size(), 15u);
+    std::size_t slot = 0;
+    for (const std::size_t room : {4, 4, 4, 0, 3}) {
+      std::set<int> experts;
+      for (std::size_t i = 0; i < room; ++i) experts.insert(row[slot++].get<int>());
+      EXPECT_EQ(experts.size(), room) << row;
+    }
+  }
+  for (const std::vector<int> row : uneven["replica_count"]) EXPECT_EQ(std::accumulate(row.begin(), row.end(), 0), 15);
+  // However the list is written, and with the sum said as well.
+  for (const Arguments& same : {Arguments{"--slots-per-gpu", "4,4,4,0,3", "--gpus", "5"},
+                                Arguments{"--slots-per-gpu", "4x1,4x2,0x1,3", "--gpus", "5"},
+                                Arguments{"--slots", "15", "--slots-per-gpu", "4x3,0x1,3x1", "--gpus", "5"}})
+    EXPECT_EQ(maps(same), uneven["physical_to_logical"]);
+  EXPECT_NE(maps({"--slots", "15", "--gpus", "5"}), uneven["physical_to_logical"]);
+}
+
+TEST_F(Gpus, OfAnEvenListAreAlike) {
+  EXPECT_EQ(maps({"--slots-per-gpu", "4x4", "--gpus", "4"}),
+            maps({"--slots", "16", "--gpus", "4", "--strategy", "search"}));
+  // Slots that are no multiple of the gpus: the first have one more.
+  EXPECT_EQ(maps({"--slots", "15", "--gpus", "4"}), maps({"--slots-per-gpu", "4x3,3", "--gpus", "4"}));
+}
+
+TEST_F(Gpus, AreFasterOrSlower) {
+  const Arguments gpus = {"--slots", "16", "--gpus", "4"};
+  const Json fast = plan(with(gpus, {"--speeds", "1x2,0.5,3"}));
+  EXPECT_EQ(fast["shape"]["speed_of_gpu"], Json({1.0, 1.0, 0.5, 3.0}));
+  EXPECT_FALSE(fast["shape"].contains("slots_per_gpu"));
+  EXPECT_FALSE(fast["shape"].contains("node_of_gpu"));
+  write("fast.json", fast.dump());
+  run(with({"plan", "loads.json", "--output", "alike.json"}, gpus));
+  const Json alike = stats({"score", "loads.json", "--plan", "alike.json", "--speeds", "1x2,0.5,3"});
+  EXPECT_GT(fast["stats"]["balancedness"], alike["balancedness"]);
+  EXPECT_LE(fast["stats"]["balancedness"], fast["stats"]["bound"]);
+  EXPECT_EQ(fast["stats"]["bound"], alike["bound"]) << "it is of the gpus, not of a placement";
+  EXPECT_EQ(maps(with(gpus, {"--speeds", "1x4"})), maps(with(gpus, {"--strategy", "search"})));
+}
+
+TEST_F(Gpus, AreOnNodesOfTheirOwn) {
+  const Json nodes = plan(
+      {"--slots-per-gpu", "3,4x2,3,2", "--gpus", "5", "--nodes", "2", "--groups", "2", "--node-of-gpu", "0,1x2,0x2"});
+  EXPECT_EQ(nodes["policy"], "hierarchical");
+  EXPECT_EQ(nodes["shape"]["node_of_gpu"], Json({0, 1, 1, 0, 0}));
+  for (const Json& row : nodes["physical_to_logical"]) {
+    const int group_of_node_0 = row[0].get<int>() / 6;
+    for (std::size_t slot = 0; slot < 16; ++slot) {
+      const bool is_on_node_1 = slot >= 3 && slot < 11;
+      EXPECT_EQ(row[slot].get<int>() / 6, is_on_node_1 ? 1 - group_of_node_0 : group_of_node_0) << row;
+    }
+  }
+}
+
+TEST_F(Gpus, AreToldApartInTheTable) {
+  const auto table = [&](const Arguments& options) {
+    return run(with({"plan", "loads.json", "--format", "table"}, options)).out;
+  };
+  EXPECT_NE(table({"--slots-per-gpu", "4x3,0,3", "--gpus", "5", "--speeds", "1x4,2"})
+                .find("3 layers x 12 experts -> 15 slots on 5 gpus, slots uneven, speeds differ\n"),
+            std::string::npos);
+  const std::string alike = table({"--slots", "16", "--gpus", "4"});
+  EXPECT_NE(alike.find("3 layers x 12 experts -> 16 slots on 4 gpus\n"), std::string::npos) << alike;
+  EXPECT_NE(alike.find("\nbalancedness at best (bound) "), std::string::npos) << alike;
+  EXPECT_EQ(alike.find("slots changed"), std::string::npos) << alike;
+}
+
+TEST_F(Gpus, CostAsTheObjectiveSays) {
+  write("samples.json", Json({some_loads(4, 48), some_loads(4, 48, 53), some_loads(4, 48, 29)}).dump());
+  write("one.json", some_loads(4, 48).dump());
+  const Arguments gpus = {"--slots", "64", "--gpus", "16", "--strategy", "search"};
+  const auto by = [&](const char* objective, const char* file) {
+    return maps(with(gpus, {"--objective", objective}), file);
+  };
+  EXPECT_EQ(maps(gpus, "samples.json"), by("power32", "samples.json"));
+  EXPECT_NE(maps(gpus, "samples.json"), by("power4", "samples.json"));
+  EXPECT_EQ(maps(gpus, "one.json"), by("power4", "one.json"));
+  EXPECT_NE(maps(gpus, "one.json"), by("power32", "one.json"));
+}
+
+TEST_F(Gpus, OfAListThatIsNoneAreNamed) {
+  const std::pair<const char*, const char*> bads[] = {
+      {"4,x,3", "x"},   {"4,,3", ""},       {"4xx3", "4xx3"},       {"4x", "4x"}, {"x4", "x4"},
+      {"4x-1", "4x-1"}, {"4x1.5", "4x1.5"}, {"1x65536", "1x65536"}, {"", ""},     {"3x60000,4x60000", "4x60000"}};
+  for (const char* option : {"--slots-per-gpu", "--speeds", "--node-of-gpu"})
+    for (const auto& [list, item] : bads)
+      expect_error(2, {std::string("eplb: ") + option + ": '" + item + "' is neither a number nor of the form 9x31\n"},
+                   {"plan", "loads.json", "--slots", "16", "--gpus", "4", option, list});
+  expect_error(2, {"eplb: --slots-per-gpu: '3.5' is neither a number nor of the form 9x31\n"},
+               {"plan", "loads.json", "--gpus", "4", "--slots-per-gpu", "4x3,3.5"});
+}
+
+TEST_F(Gpus, ThatCannotBeAreNamed) {
+  const std::pair<Arguments, const char*> bads[] = {
+      {{"--slots-per-gpu", "5x3", "--gpus", "4"},
+       "shape.slots_per_gpu has 3 elements; it must have one for each of the 4 gpus"},
+      {{"--slots", "16", "--speeds", "1x5", "--gpus", "4"},
+       "shape.speed_of_gpu has 5 elements; it must have one for each of the 4 gpus"},
+      {{"--slots", "16", "--node-of-gpu", "0", "--gpus", "4"},
+       "shape.node_of_gpu has 1 elements; it must have one for each of the 4 gpus"},
+      {{"--slots", "16", "--slots-per-gpu", "4x3,3", "--gpus", "4"},
+       "shape.slots_per_gpu adds up to 15; it must be num_physical_experts, 16"},
+      {{"--slots-per-gpu", "4x3,-1,5", "--gpus", "5"}, "shape.slots_per_gpu of gpu 3 is -1; it must be 0 or more"},
+      {{"--slots-per-gpu", "4x2", "--gpus", "2"}, "num_physical_experts is 8, less than num_logical_experts, 12"},
+      {{"--slots", "16", "--speeds", "1x3,0", "--gpus", "4"},
+       "shape.speed_of_gpu of gpu 3 is 0; it must be 0.001 to 1000"},
+      {{"--slots", "16", "--speeds", "nan,1x3", "--gpus", "4"},
+       "shape.speed_of_gpu of gpu 0 is nan; it must be 0.001 to 1000"},
+      {{"--slots", "16", "--gpus", "4", "--nodes", "2", "--groups", "2", "--node-of-gpu", "0,1,0,2"},
+       "shape.node_of_gpu of gpu 3 is 2; it must be 0 to 1"},
+      {{"--slots", "16", "--gpus", "4", "--nodes", "2", "--groups", "2", "--node-of-gpu", "0,1x3"},
+       "node 0 has 4 slots, but 6 experts have to be on it"},
+      {{"--slots", "16", "--speeds", "1x4", "--gpus", "4", "--strategy", "lpt"},
+       "shape.speed_of_gpu is given, but to strategy lpt all gpus are alike; search can use it"},
+      {{"--slots-per-gpu", "4x4", "--gpus", "4", "--strategy", "lpt-swap-any"},
+       "shape.slots_per_gpu is given, but to strategy lpt-swap-any all gpus are alike; search can use it"},
+      {{"--slots", "15", "--gpus", "4", "--strategy", "lpt"},
+       "num_physical_experts is 15, which is not a multiple of num_gpus, 4, as strategy lpt needs it; search does not"},
+      {{"--slots", "16", "--gpus", "4", "--strategy", "lpt", "--objective", "power4"},
+       "objective is 1, but strategy lpt does not search"},
+  };
+  for (const auto& [options, text] : bads) {
+    SCOPED_TRACE(text);
+    expect_error(1, sentence(std::string("loads.json: ") + text), with({"plan", "loads.json"}, options));
+  }
+}
+
+TEST_F(Gpus, WithMoreSlotsThanCanBeCountedAreNamed) {
+  expect_error(1, sentence("loads.json: num_physical_experts is 2147483647; it must be 1 to 65535"),
+               {"plan", "loads.json", "--slots-per-gpu", "2147483647x2,16", "--gpus", "3"});
+}
+
+TEST_F(Gpus, NeedSlotsOneWayOrTheOther) {
+  for (const char* command : {"plan", "compare"})
+    expect_error(2, sentence(std::string(command) + ": --slots or --slots-per-gpu is required"),
+                 {command, "loads.json", "--gpus", "5"});
+  expect_error(2, {"--gpus"}, {"plan", "loads.json", "--slots-per-gpu", "4x4"});
+  expect_error(2, sentence("--objective: 'power5' is not one of power4, power32"),
+               {"plan", "loads.json", "--slots", "16", "--gpus", "4", "--objective", "power5"});
+}
+
+TEST_F(Gpus, AreComparedUnderSearch) {
+  const Json comparison = run_json({"compare", "loads.json", "--slots-per-gpu", "4x3,0,3", "--gpus", "5", "--speeds",
+                                    "1x4,2", "--strategy", "search"});
+  ASSERT_EQ(comparison["results"].size(), 1u);
+  const Json planned = plan({"--slots-per-gpu", "4x3,0,3", "--gpus", "5", "--speeds", "1x4,2"});
+  EXPECT_EQ(comparison["results"][0]["balancedness"], planned["stats"]["balancedness"]);
+}
+
+class ScoreOfGpus : public Gpus {
+ protected:
+  const Arguments gpus = {"--slots-per-gpu", "4x3,0,3", "--gpus", "5", "--speeds", "1x3,0.5,2"};
+  const Arguments score_of_plan = {"score", "loads.json", "--plan", "plan.json"};
+
+  ScoreOfGpus() { run(with({"plan", "loads.json", "--output", "plan.json"}, gpus)); }
+};
+
+TEST_F(ScoreOfGpus, ReadsThemFromThePlan) {
+  const Json planned = stats(with({"plan", "loads.json"}, gpus));
+  EXPECT_LT(planned["balancedness"], planned["bound"]);
+  EXPECT_EQ(stats(score_of_plan), planned);
+  EXPECT_NE(run(with(score_of_plan, {"--format", "table"})).out.find("15 slots on 5 gpus, slots uneven, speeds differ"),
+            std::string::npos);
+  // The other formats do not say how the gpus are.
+  for (const char* format : {"sglang", "tensorrt-llm"}) {
+    SCOPED_TRACE(format);
+    run(with({"plan", "loads.json", "--format", format, "--output", "other"}, gpus));
+    EXPECT_EQ(stats(with({"score", "loads.json", "--plan", "other"}, gpus)), planned);
+    EXPECT_NE(stats({"score", "loads.json", "--plan", "other", "--gpus", "5"}), planned);
+  }
+}
+
+TEST_F(ScoreOfGpus, ReadsThemFromThePlanIfItsNumberIsSaidToo) {
+  EXPECT_EQ(stats(with(score_of_plan, {"--gpus", "5"})), stats(score_of_plan));
+}
+
+TEST_F(ScoreOfGpus, PrefersWhatIsSaid) {
+  const Json of_plan = stats(score_of_plan);
+  EXPECT_EQ(stats(with(score_of_plan, gpus)), of_plan);
+  // Slower gpus, with the slots of the plan; and other slots, with its speeds.
+  EXPECT_EQ(stats(with(score_of_plan, {"--speeds", "1x5"})),
+            stats(with(score_of_plan, {"--gpus", "5", "--slots-per-gpu", "4x3,0,3", "--speeds", "1x5"})));
+  EXPECT_EQ(stats(with(score_of_plan, {"--slots-per-gpu", "3x5"})),
+            stats(with(score_of_plan, {"--gpus", "5", "--slots-per-gpu", "3x5", "--speeds", "1x3,0.5,2"})));
+  EXPECT_NE(stats(with(score_of_plan, {"--speeds", "1x5"})), of_plan);
+  EXPECT_NE(stats(with(score_of_plan, {"--slots-per-gpu", "3x5"})), of_plan);
+  // Another number of gpus: the plan's are not they.
+  EXPECT_EQ(stats(with(score_of_plan, {"--gpus", "3"})),
+            stats(with(score_of_plan, {"--gpus", "3", "--speeds", "1x3"})));
+  expect_error(1, sentence("plan.json: shape.slots_per_gpu has 3 elements; it must have one for each of the 5 gpus"),
+               with(score_of_plan, {"--slots-per-gpu", "5x3"}));
+  expect_error(1, sentence("plan.json: shape.slots_per_gpu adds up to 14; it must be num_physical_experts, 15"),
+               with(score_of_plan, {"--slots-per-gpu", "3x4,2"}));
+}
+
+TEST_F(ScoreOfGpus, OfSamplesIsTheMeanOfEach) {
+  const Json first = some_loads(3, 12, 53), second = some_loads(3, 12, 29);
+  write("first.json", first.dump());
+  write("second.json", second.dump());
+  write("both.json", Json({first, second}).dump());
+  const auto score = [&](const char* file) { return stats({"score", file, "--plan", "plan.json"}); };
+  const Json both = score("both.json"), one = score("first.json"), other = score("second.json");
+  for (const char* figure : {"balancedness", "bound"})
+    EXPECT_NEAR(both[figure].get<double>(), (one[figure].get<double>() + other[figure].get<double>()) / 2, 1e-12);
+  EXPECT_GT(std::abs(one["balancedness"].get<double>() - other["balancedness"].get<double>()), 0.01);
+  EXPECT_NE(run({"score", "both.json", "--plan", "plan.json", "--format", "table"}).out.find("sum of samples"),
+            std::string::npos);
+}
+
+}  // namespace
