@@ -5,9 +5,15 @@ set -eu
 cd "$(dirname "$0")/.."
 cross=
 if [ "$(dpkg --print-architecture 2>/dev/null)" = amd64 ]; then cross='g++-aarch64-linux-gnu qemu-user'; fi
-# shellcheck disable=SC2086  # a list of words
+# Toolchains of the bindings that are not there already; without one, its binding is skipped.
+languages=
+command -v cargo >/dev/null || languages="$languages cargo"
+command -v go >/dev/null || languages="$languages golang-go"
+command -v mcs >/dev/null || languages="$languages mono-mcs mono-runtime"
+# shellcheck disable=SC2086  # lists of words
 sh tests/need.sh g++ cmake make pkg-config libcli11-dev nlohmann-json3-dev libgtest-dev librapidcheck-dev \
-  libbenchmark-dev doxygen $cross
+  libbenchmark-dev doxygen $cross $languages \
+  python3-pytest python3-numpy python3-torch python3-pip python3-setuptools python3-wheel
 cmake -S . -B build -DEPLB_TESTS=ON
 cmake --build build --parallel "$(nproc)"
 ctest --test-dir build --label-exclude long --output-on-failure

@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: MIT
+
+module eplb
+
+go 1.19
