@@ -23,18 +23,21 @@ import sys
 
 STEPS = [8, 16, 32, 64, 96, 128, 192, 256, 512, 1024]
 BUDGETS = [0, 4, 8, 16, 24, 32, 40, 45, 64, 96]
-WIDTH, HEIGHT, MARGIN, PANEL, TOP, BOTTOM = 980, 420, 62, 400, 60, 60
+WIDTH, HEIGHT, MARGIN, PANEL, TOP, BOTTOM = 980, 440, 62, 400, 60, 80
 TEXT, FAINT, GRID, SEARCH, OTHER = "#1f2933", "#616e7c", "#e4e7eb", "#2f6f9f", "#b7791f"
 
 
-def read_npy(path):
-    """Shape [layers, experts] and the int64 values, row by row."""
+def read_loads(path):
+    """The loads of a file, [layers][experts] each: one, or as many as it has samples."""
     data = pathlib.Path(path).read_bytes()
     length = struct.unpack("<H", data[8:10])[0]
     header = ast.literal_eval(data[10:10 + length].decode())
-    if data[6] != 1 or header["descr"] != "<i8" or header["fortran_order"] or len(header["shape"]) != 2:
-        sys.exit(f"{path}: not layers x experts of int64")
-    return header["shape"], array.array("q", data[10 + length:])
+    if data[6] != 1 or header["descr"] != "<i8" or header["fortran_order"] or len(header["shape"]) not in (2, 3):
+        sys.exit(f"{path}: not int64 of [layers][experts] or [samples][layers][experts]")
+    layers, experts = header["shape"][-2:]
+    values = array.array("q", data[10 + length:])
+    rows = [list(values[i:i + experts]) for i in range(0, len(values), experts)]
+    return [rows[i:i + layers] for i in range(0, len(rows), layers)]
 
 
 class Bench:
@@ -117,26 +120,30 @@ def panel(parts, left, title, points):
     for step in range(round(best * 2), round(worst * 2) + 1):
         balance = 1 - 10**(step / 2)
         parts.append(f'<line x1="{left}" x2="{left + PANEL}" y1="{y(balance):.1f}" y2="{y(balance):.1f}" stroke="{GRID}"/>')
-        text(left - 6, y(balance) + 4, f"{balance:.{max(2, 1 - step // 2)}f}", FAINT, "end")
+        text(left - 6, y(balance) + 4, f"{balance:.{max(2, math.ceil(-step / 2))}f}", FAINT, "end")
     searches = [p for p in points if p[0].startswith("search")]
     parts.append('<polyline fill="none" stroke="{}" stroke-width="2" points="{}"/>'.format(
         SEARCH, " ".join(f"{x(p[1]):.1f},{y(p[2]):.1f}" for p in searches)))
-    taken = []
-    for label, ms, balance in points:
-        is_search = label.startswith("search")
-        parts.append(f'<circle cx="{x(ms):.1f}" cy="{y(balance):.1f}" r="4" fill="{SEARCH if is_search else OTHER}"/>')
-        at = y(balance) + (16 if is_search else 4)
-        while any(abs(at - other) < 11 and abs(x(ms) - other_x) < 90 for other_x, other in taken):
-            at += 11
-        taken.append((x(ms), at))
-        text(x(ms) + (0 if is_search else 8), at, label.removeprefix("search "), FAINT,
-             "middle" if is_search else "start", ' font-size="10"')
+    last = -math.inf  # x of the last label, so that none lies on another
+    for label, ms, balance in searches:
+        parts.append(f'<circle cx="{x(ms):.1f}" cy="{y(balance):.1f}" r="4" fill="{SEARCH}"/>')
+        if x(ms) - last >= 24:
+            text(x(ms), y(balance) - 9, label.removeprefix("search "), SEARCH, "middle", ' font-size="10"')
+            last = x(ms)
+    # The others have their number in the legend; above and below in turn where they lie close to each other.
+    others = [p for p in points if p not in searches]
+    last, above = -math.inf, False
+    for number, (_, ms, balance) in sorted(enumerate(others, 1), key=lambda entry: entry[1][1]):
+        above = not above if x(ms) - last < 12 else False
+        last = x(ms)
+        parts.append(f'<circle cx="{x(ms):.1f}" cy="{y(balance):.1f}" r="4" fill="{OTHER}"/>')
+        text(x(ms), y(balance) + (-8 if above else 16), str(number), OTHER, "middle", ' font-size="11"')
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("output", metavar="OUT.svg")
-    parser.add_argument("input", nargs="+", metavar="LOAD.npy", help="int64, layers x experts")
+    parser.add_argument("input", nargs="+", metavar="LOAD.npy", help="int64 [layers][experts]; of several samples each counts as a file")
     parser.add_argument("--tool", required=True, metavar="EPLB")
     parser.add_argument("--slots", type=int, default=288)
     parser.add_argument("--gpus", type=int, default=32)
@@ -144,10 +151,7 @@ def main():
     parser.add_argument("--drift", type=float, metavar="SIGMA")
     arguments = parser.parse_args()
 
-    loads = []
-    for path in arguments.input:
-        (layers, experts), values = read_npy(path)
-        loads.append([list(values[layer * experts:(layer + 1) * experts]) for layer in range(layers)])
+    loads = [load for path in arguments.input for load in read_loads(path)]
     bench = Bench(arguments.tool, arguments.slots, arguments.gpus, arguments.repeat)
     names, scratch = strategies(arguments.tool), pathlib.Path(arguments.output).with_suffix(".plan.json")
     try:
@@ -167,8 +171,11 @@ def main():
              f'<rect width="{width}" height="{HEIGHT}" fill="#ffffff"/>']
     for number, (title, points) in enumerate(panels):
         panel(parts, MARGIN + number * (PANEL + MARGIN + 20), title, points)
-    parts.append(f'<text x="{MARGIN}" y="{HEIGHT - 14}" fill="{FAINT}">Balancedness against time of a plan, {arguments.slots} slots '
-                 f"on {arguments.gpus} gpus, one thread; search: number of steps</text>")
+    legend = [f"{number} {name}" for number, name in enumerate(names, 1)]
+    captions = [f"Balancedness against time of a plan, {arguments.slots} slots on {arguments.gpus} gpus, one thread. "
+                "Line: search, with its number of steps.", " · ".join(legend)]
+    for line, caption in enumerate(captions):
+        parts.append(f'<text x="{MARGIN}" y="{HEIGHT - 26 + 16 * line}" fill="{FAINT}">{caption}</text>')
     pathlib.Path(arguments.output).write_text("\n".join(parts + ["</svg>", ""]))
 
 
