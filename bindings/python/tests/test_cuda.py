@@ -52,20 +52,20 @@ class Library:
     """The real one, with contexts for CUDA memory that really are for host memory."""
 
     def __init__(self, library):
-        self.library = library
+        self.real_library = library
         self.calls = []
         self.answer = raw.EPLB_SUCCESS
 
     def __getattr__(self, name):
-        return getattr(self.library, name)
+        return getattr(self.real_library, name)
 
     def eplb_create(self, shape, options, context, error):
         given = options._obj
         if given.memory == raw.EPLB_MEMORY_HOST:
-            return self.library.eplb_create(shape, options, context, error)
+            return self.real_library.eplb_create(shape, options, context, error)
         self.device, self.workspace = given.device, (given.workspace, given.workspace_bytes)
         given.memory, given.workspace, given.workspace_bytes = raw.EPLB_MEMORY_HOST, None, 0
-        return self.library.eplb_create(shape, options, context, error)
+        return self.real_library.eplb_create(shape, options, context, error)
 
     def eplb_submit_weights_async(self, context, input_, stream, error):
         return self._on_host("eplb_submit_weights", context, input_, stream, error)
@@ -79,7 +79,7 @@ class Library:
         assert given.memory == raw.EPLB_MEMORY_CUDA
         on_host = type(given).from_buffer_copy(given)
         on_host.memory = raw.EPLB_MEMORY_HOST
-        return getattr(self.library, name)(context, ctypes.byref(on_host), error)
+        return getattr(self.real_library, name)(context, ctypes.byref(on_host), error)
 
     def eplb_poll(self, context, error):
         return self.answer

@@ -205,15 +205,15 @@ class CountingLibrary:
     """The library, but for the contexts that it destroys, which it counts."""
 
     def __init__(self, library):
-        self.library = library
+        self.real_library = library
         self.destroyed = 0
 
     def __getattr__(self, name):
-        return getattr(self.library, name)
+        return getattr(self.real_library, name)
 
     def eplb_destroy(self, context):
         self.destroyed += 1
-        self.library.eplb_destroy(context)
+        self.real_library.eplb_destroy(context)
 
 
 @pytest.fixture
