@@ -284,7 +284,7 @@ EPLB_CORE bool read_layer(Group& group, const submit_job& job, int layer, bool k
     }
     for (int e = group.thread_rank(); e < experts; e += group.size()) {
       if (keep) kept[at + extent(e)] = sample[e];
-      if (samples) samples[s * experts + e] = sample[e];
+      if (samples) samples[extent(s) * extent(experts) + extent(e)] = sample[e];
     }
     group.sync();
   }

@@ -70,8 +70,8 @@ EPLB_CORE_ONCE std::uint64_t best_exchange(Group& group, const search_problem& p
                                            int round, int changes_left) {
   constexpr int width = Group::vector_width;
   static_assert(width <= 32);
-  const int row = padded_slots<Group>(p), blocks = (p.slots + width - 1) / width;
-  const int last = p.first[gpu + 1], room = p.room(gpu);
+  const std::size_t row = padded_slots<Group>(p);
+  const int blocks = (p.slots + width - 1) / width, last = p.first[gpu + 1], room = p.room(gpu);
   const float before = m.gpu_cost[gpu], pace = p.pace[gpu];
   std::uint64_t best = last_key;
   std::int32_t highest = 0x7fffffff;  // that can still be the best
@@ -86,8 +86,9 @@ EPLB_CORE_ONCE std::uint64_t best_exchange(Group& group, const search_problem& p
     float cost[width];
     for (int k = 0; k < width; ++k) cost[k] = -m.own_cost[j + k];
     for (int s = 0; s < p.samples; ++s) {
-      const float *const share = m.share + s * row + j, *const own = m.own + s * row + j, *const paces = m.pace + j;
-      const float x = m.share[s * row + i], load = m.own[s * row + i];
+      const std::size_t at = extent(s) * row;
+      const float *const share = m.share + at + j, *const own = m.own + at + j, *const paces = m.pace + j;
+      const float x = m.share[at + i], load = m.own[at + i];
       for (int k = 0; k < width; ++k) {
         const float d = x - share[k];
         cost[k] += load_cost<squarings>(load - d * pace) + load_cost<squarings>(own[k] + d * paces[k]);
@@ -114,11 +115,11 @@ EPLB_CORE_ONCE std::uint64_t best_exchange(Group& group, const search_problem& p
 
 /// What it does to the costs of all gpus that have an expert in a slot other than `except` when its number of
 /// replicas changes: each of their shares by share / change.
-EPLB_CORE_ONCE inline float cost_of_sharing(const search_problem& p, const search_memory& m, int row, int some_slot,
-                                            int except, float change) {
+EPLB_CORE_ONCE inline float cost_of_sharing(const search_problem& p, const search_memory& m, std::size_t row,
+                                            int some_slot, int except, float change) {
   float cost = 0;
   for (int s = 0; s < p.samples; ++s) {
-    const float *const share = m.share + s * row, *const own = m.own + s * row;
+    const float *const share = m.share + extent(s) * row, *const own = m.own + extent(s) * row;
     const float more = share[some_slot] / change;
     int slot = some_slot;
     do {
@@ -136,7 +137,8 @@ EPLB_CORE_ONCE inline float cost_of_sharing(const search_problem& p, const searc
 template <class Group>
 EPLB_CORE_ONCE std::uint64_t best_gift(Group& group, const search_problem& p, const search_memory& m, int gpu,
                                        int round, int changes_left) {
-  const int rank = group.thread_rank(), size = group.size(), row = padded_slots<Group>(p);
+  const int rank = group.thread_rank(), size = group.size();
+  const std::size_t row = padded_slots<Group>(p);
   for (int e = rank; e < p.experts; e += size)
     m.gain[e] = cost_of_sharing(p, m, row, m.some_slot[e], -1, -static_cast<float>(m.count[e] + 1));
   group.sync();
@@ -152,8 +154,9 @@ EPLB_CORE_ONCE std::uint64_t best_gift(Group& group, const search_problem& p, co
       const auto count = static_cast<float>(m.count[y]);
       float cost = lost + m.gain[y];
       for (int s = 0; s < p.samples; ++s) {
-        const float share = m.share[s * row + m.some_slot[y]] * count / (count + 1);
-        cost += load_cost(p.squarings, m.own[s * row + i] + (share - m.share[s * row + i]) * p.pace[at]);
+        const float *const shares = m.share + extent(s) * row, *const own = m.own + extent(s) * row;
+        const float share = shares[m.some_slot[y]] * count / (count + 1);
+        cost += load_cost(p.squarings, own[i] + (share - shares[i]) * p.pace[at]);
       }
       const std::uint64_t key = rise_key(order_of(cost), index_pair::key(i, y, p.experts));
       if (key >= best || !may_take(p, m, at, y) || more_changes(p, m, at, z, y) > changes_left) continue;
@@ -186,7 +189,8 @@ EPLB_CORE void search_steps(Group& group, const search_problem& p, int steps, fl
   bool all_stay = true;
   for (int gpu = 0; gpu < p.gpus; ++gpu) all_stay &= p.room(gpu) <= 1 && p.pace[gpu] == p.pace[0];
   // What pads the rows is never free to change.
-  for (int slot = rank; slot < padded_slots<Group>(p); slot += size) m.until[slot] = slot < p.slots ? 0 : 0x7fffffff;
+  for (int slot = rank; slot < p.slots + Group::vector_width; slot += size)
+    m.until[slot] = slot < p.slots ? 0 : 0x7fffffff;
   std::uint32_t best_peak = ~std::uint32_t{0};
   int idle = 0;
   group.sync();
@@ -240,19 +244,20 @@ EPLB_CORE void search_steps(Group& group, const search_problem& p, int steps, fl
 /// Scales the loads once more, so that the gpu that bears most under any sample bears peak_at_first.
 template <class Group>
 EPLB_CORE_ONCE void scale_to_peak(Group& group, const search_problem& p, const search_memory& m, float* load) {
-  const int row = padded_slots<Group>(p);
+  const std::size_t row = padded_slots<Group>(p);
   std::uint64_t heaviest = last_key;
   for (int gpu = group.thread_rank(); gpu < p.gpus; gpu += group.size())
     for (int s = 0; s < p.samples && p.room(gpu) > 0; ++s) {
       float sum = 0;
-      for (int slot = p.first[gpu]; slot < p.first[gpu + 1]; ++slot) sum += m.share[s * row + slot];
+      for (int slot = p.first[gpu]; slot < p.first[gpu + 1]; ++slot) sum += m.share[extent(s) * row + slot];
       const std::uint64_t key = heaviest_key(sum * p.pace[gpu], 0);
       heaviest = key < heaviest ? key : heaviest;
     }
   const float peak = heaviest_key_load(group.min(heaviest));
   if (!(peak > 0)) return;
   const float factor = peak_at_first / peak;
-  for (int i = group.thread_rank(); i < p.samples * p.experts; i += group.size()) load[i] *= factor;
+  const std::size_t loads = extent(p.samples) * extent(p.experts);
+  for (auto i = extent(group.thread_rank()); i < loads; i += extent(group.size())) load[i] *= factor;
   group.sync();
   refresh_all(group, p, m);
 }
@@ -342,10 +347,10 @@ EPLB_CORE node_outcome search_node(Group& group, const search_task& task, int no
     for (int e = rank; e < experts; e += size) s.count[e] = m.replica.count[e];
     pack_replicas(group, p, m, s);
   }
-  for (int slot = p.slots + rank; slot < padded_slots<Group>(p); slot += size) {
+  for (int slot = p.slots + rank; slot < p.slots + Group::vector_width; slot += size) {
     s.own_cost[slot] = s.pace[slot] = 0;
     for (int k = 0; k < p.samples; ++k) {
-      const int at = k * padded_slots<Group>(p) + slot;
+      const std::size_t at = extent(k) * padded_slots<Group>(p) + extent(slot);
       s.share[at] = s.own[at] = 0;
     }
   }

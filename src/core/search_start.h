@@ -57,7 +57,8 @@ EPLB_CORE void scale_loads(Group& group, const plan_shape& shape, const cluster&
     float total = 0;
     for (int e = 0; e < shape.experts; ++e) total += load[e];
     any |= total > 0;
-    for (int e = rank; e < experts; e += size) out[s * experts + e] = total > 0 ? load[expert[e]] / total * speed : 0;
+    for (int e = rank; e < experts; e += size)
+      out[extent(s) * extent(experts) + e] = total > 0 ? load[expert[e]] / total * speed : 0;
   }
   for (int e = rank; !any && e < experts; e += size) out[e] = speed / static_cast<float>(shape.experts);
   group.sync();
@@ -68,7 +69,10 @@ template <class Group>
 EPLB_CORE void mean_loads(Group& group, const search_problem& p, float* out) {
   for (int e = group.thread_rank(); e < p.experts; e += group.size()) {
     float squares = 0;
-    for (int s = 0; s < p.samples; ++s) squares += p.load[s * p.experts + e] * p.load[s * p.experts + e];
+    for (int s = 0; s < p.samples; ++s) {
+      const float load = p.load[extent(s) * extent(p.experts) + e];
+      squares += load * load;
+    }
     out[e] = std::sqrt(squares);
   }
   group.sync();

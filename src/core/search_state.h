@@ -85,28 +85,29 @@ EPLB_CORE inline float load_cost(int squarings, float x) { return squarings == 2
 constexpr float peak_at_first = 8, highest_load = 10;
 
 template <class Group>
-EPLB_CORE int padded_slots(const search_problem& p) {
-  return p.slots + Group::vector_width;
+EPLB_CORE std::size_t padded_slots(const search_problem& p) {
+  return extent(p.slots + Group::vector_width);
 }
 
 /// After the experts of a gpu's slots, or their counts, changed.
 template <class Group>
 EPLB_CORE_ONCE void refresh_gpu(const search_problem& p, const search_memory& m, int gpu) {
-  const int first = p.first[gpu], last = p.first[gpu + 1], row = padded_slots<Group>(p);
+  const int first = p.first[gpu], last = p.first[gpu + 1];
+  const std::size_t row = padded_slots<Group>(p);
   const float pace = p.pace[gpu];
   float cost = 0;
   for (int s = 0; s < p.samples; ++s) {
-    float* const share = m.share + s * row;
+    float* const share = m.share + extent(s) * row;
     float load = 0;
     for (int slot = first; slot < last; ++slot) {
       const int e = m.expert[slot];
-      const float x = p.load[s * p.experts + e] / static_cast<float>(m.count[e]);
+      const float x = p.load[extent(s) * extent(p.experts) + e] / static_cast<float>(m.count[e]);
       share[slot] = x;
       load += x;
     }
     load *= pace;
     load = load < highest_load ? load : highest_load;
-    for (int slot = first; slot < last; ++slot) m.own[s * row + slot] = load;
+    for (int slot = first; slot < last; ++slot) m.own[extent(s) * row + slot] = load;
     cost += load_cost(p.squarings, load);
   }
   for (int slot = first; slot < last; ++slot) m.own_cost[slot] = cost;
