@@ -17,6 +17,7 @@ namespace {
 struct CompareCommand {
   std::vector<std::string> files;
   std::vector<std::string> strategies;
+  bool are_named = false;  // the strategies; otherwise they are all there are
   eplb_shape shape = defaults(eplb_shape_init);
   Planning planning;
   Output output;
@@ -24,6 +25,11 @@ struct CompareCommand {
   void run();
 
  private:
+  /// A strategy that cannot plan this.
+  struct LeftOut {
+    std::string name, why;
+  };
+
   std::vector<Loads> read_all();
   Plan plan(const Loads& loads, const std::string& strategy);
   void compare_strategies(const Loads& loads);
@@ -47,7 +53,8 @@ void CompareCommand::run() {
   shape.num_layers = loads.front().layers;
   shape.num_logical_experts = loads.front().experts;
   if (strategies.empty() && loads.size() > 1) strategies = {"auto"};
-  if (strategies.empty())
+  are_named = !strategies.empty();
+  if (!are_named)
     for (const auto& choice : strategy_choices()) strategies.push_back(choice.first);
   if (loads.size() == 1)
     compare_strategies(loads.front());
@@ -91,17 +98,31 @@ nlohmann::ordered_json results_of(const std::vector<Entry>& entries) {
 
 void CompareCommand::compare_strategies(const Loads& loads) {
   std::vector<Entry> entries;
-  for (const std::string& name : strategies) entries.push_back({name, plan(loads, name)});
+  std::vector<LeftOut> left_out;
+  for (const std::string& name : strategies) {
+    try {
+      entries.push_back({name, plan(loads, name)});
+    } catch (const Error& error) {
+      if (are_named) throw;
+      left_out.push_back({name, error.what()});
+    }
+  }
+  if (entries.empty()) throw Error(left_out.front().why);
   output.write([&](std::ostream& out) {
     if (output.is_table()) {
       out << loads.name << '\n' << as_text(shape) << "\n\n";
       print_table(out, entries);
+      if (!left_out.empty()) out << "\nleft out, as they cannot plan this:\n";
+      for (const auto& [name, why] : left_out) out << "  " << name << ": " << why << '\n';
     } else {
+      auto others = nlohmann::ordered_json::object();
+      for (const auto& [name, why] : left_out) others[name] = why;
       JsonObject json(out);
       json.field("shape", as_json(shape));
       json.field("file", loads.name);
       json.field("seed", planning.seed);
       json.field("results", results_of(entries));
+      json.field("left_out", others);
     }
   });
 }
@@ -168,7 +189,8 @@ void add_compare(CLI::App& app) {
   add_shape_options(compare, command->shape);
   add_placing_options(compare, command->planning);
   compare
-      .add_option("--strategy", command->strategies, "one or more, see below; default: all, or auto with several files")
+      .add_option("--strategy", command->strategies,
+                  "one or more, see below; default: all that can plan this, or auto with several files")
       ->check([](const std::string& name) {
         choose(strategy_choices(), "--strategy", name);
         return std::string();

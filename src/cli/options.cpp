@@ -78,6 +78,11 @@ CLI::Option* add_choice(CLI::App& command, const std::string& option, std::int32
       ->type_name(names);
 }
 
+CLI::Validator not_negative() {
+  return CLI::Validator(
+      [](const std::string& text) { return text[0] == '-' ? text + " is less than 0" : std::string(); }, "");
+}
+
 void add_load_argument(CLI::App& command, std::string& file) {
   command.add_option("file", file, "loads: .npy, .json or .csv, or - for JSON on stdin")->required()->type_name("FILE");
 }
@@ -167,7 +172,7 @@ void add_placing_options(CLI::App& command, Planning& planning) {
   add_choice(command, "--backend", planning.options.backend, backend_choices(), "where to compute; default auto: cpu");
   command.add_option("--device", planning.options.device, "CUDA device, as `eplb info` lists them; default the first")
       ->type_name("N")
-      ->check(CLI::NonNegativeNumber);
+      ->check(not_negative());
 }
 
 void add_shape_options(CLI::App& command, eplb_shape& shape) {

@@ -23,6 +23,9 @@ std::int32_t choose(const Choices& choices, const std::string& option, const std
 CLI::Option* add_choice(CLI::App& command, const std::string& option, std::int32_t& value, Choices choices,
                         const std::string& help);
 
+/// Refuses a negative number, in words; CLI11's own would name a range of 300 digits.
+CLI::Validator not_negative();
+
 /// The file of loads.
 void add_load_argument(CLI::App& command, std::string& file);
 /// --strategy.

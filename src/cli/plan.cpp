@@ -114,12 +114,12 @@ void add_plan(CLI::App& app) {
       ->group(moving);
   plan.add_option("--max-changes", command->planning.max_changes,
                   "most slots of a layer that may change; 0: keep the placement, and judge it; default: any number")
-      ->check(CLI::NonNegativeNumber)
+      ->check(not_negative())
       ->type_name("B")
       ->group(moving);
   plan.add_option("--max-changes-in-all", command->planning.max_changes_in_all,
                   "most slots of all layers that may change; default: any number")
-      ->check(CLI::NonNegativeNumber)
+      ->check(not_negative())
       ->type_name("B")
       ->group(moving);
   plan.add_option("--first-layer", command->first_layer,

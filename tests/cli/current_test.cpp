@@ -165,7 +165,7 @@ TEST_F(Current, HasToBeThereForChangesToBeCounted) {
     expect_sentence(
         1, std::string("next.json: input.") + field + " is set, but input.current, from which changes count, is NULL",
         with({"plan", "next.json", option, "3"}, gpus));
-    expect_error(2, {option, "-1"}, arguments({option, "-1"}));
+    expect_error(2, {std::string(option) + ": -1 is less than 0"}, arguments({option, "-1"}));
     expect_error(2, {option, "many"}, arguments({option, "many"}));
   }
 }

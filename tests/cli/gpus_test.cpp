@@ -191,6 +191,20 @@ TEST_F(Gpus, AreComparedUnderSearch) {
   EXPECT_EQ(comparison["results"][0]["balancedness"], planned["stats"]["balancedness"]);
 }
 
+TEST_F(Gpus, LeaveOutStrategiesThatCannotUseThem) {
+  const Arguments arguments = {"compare", "loads.json", "--slots-per-gpu", "4x3,0,3", "--gpus", "5"};
+  const Json comparison = run_json(arguments);
+  ASSERT_EQ(comparison["results"].size(), 2u);
+  EXPECT_EQ(comparison["results"][0]["strategy"], "auto");
+  EXPECT_EQ(comparison["results"][1]["strategy"], "search");
+  EXPECT_EQ(comparison["left_out"].size() + 2, run_json({"info"})["strategies"].size());
+  const std::string why = "to strategy lpt all gpus are alike; search can use it";
+  EXPECT_NE(comparison["left_out"]["lpt"].get<std::string>().find(why), std::string::npos);
+  EXPECT_NE(run(with(arguments, {"--format", "table"})).out.find(why), std::string::npos);
+  expect_error(1, {why}, with(arguments, {"--strategy", "lpt"}));
+  expect_error(1, {"num_physical_experts is 2"}, {"compare", "loads.json", "--slots", "2", "--gpus", "2"});
+}
+
 class ScoreOfGpus : public Gpus {
  protected:
   const Arguments gpus = {"--slots-per-gpu", "4x3,0,3", "--gpus", "5", "--speeds", "1x3,0.5,2"};
