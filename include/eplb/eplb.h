@@ -452,7 +452,8 @@ typedef struct eplb_context eplb_context;
  *  What can be planned: num_physical_experts at least num_logical_experts, on any gpus, by search; by the other
  *  strategies if it is a multiple of num_gpus, all gpus are alike, and none of the arrays of eplb_shape is given.
  *  And for a hierarchical plan num_logical_experts a multiple of num_groups, num_groups of num_nodes, on each node
- *  slots for its experts, and num_gpus a multiple of num_nodes unless eplb_shape::node_of_gpu is given.
+ *  slots for its experts, and num_gpus a multiple of num_nodes unless eplb_shape::node_of_gpu is given; with CUDA
+ *  num_layers * num_nodes is at most 2^30.
  *  @param[in]  shape   copied.
  *  @param[in]  options copied; NULL: the defaults. What its @c user points to must outlive the context.
  *  @param[out] context untouched on failure; give it to eplb_destroy().

@@ -438,6 +438,8 @@ settled_options settle(const eplb_shape* shape, const eplb_options* options, con
   out.spec.memory = static_cast<memory_kind>(given.memory);
   out.spec.device = given.device;
   out.where = &select_backend(static_cast<backend_id>(given.backend), out.spec.memory);
+  if (out.where->id == backend_id::cuda)  // blocks of threads are counted in 32 bits
+    check_range("num_layers * num_nodes", std::int64_t{extents.layers} * extents.nodes, 1, 1 << 30);
   out.spec.threads = 1;
   if (out.where->id == backend_id::cpu) {
     const int threads = given.num_threads ? given.num_threads : std::min(allowed_threads(), most_threads);

@@ -139,8 +139,7 @@ launch_plan plan_launches(const plan_spec& spec) {
   constexpr int most_at_once = 8192;  // warps that large devices run at the same time, about
   const plan_shape& shape = spec.shape;
   const bool searches = spec.search.steps > 0;
-  // More than an int of them would not fit into any device; here they only have to be measured.
-  const auto nodes = static_cast<int>(std::min<std::int64_t>(std::int64_t{shape.layers} * shape.nodes, 1 << 30));
+  const int nodes = shape.layers * shape.nodes;
   launch_plan out{};
   out.shares = std::min(spec.rules.candidates, std::max(1, most_at_once / nodes));
   if (places_groups(shape)) {

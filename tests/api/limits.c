@@ -142,8 +142,24 @@ static void just_above(void) {
   for (i = 0; i < MOST; ++i) too_many[i] = INT32_MAX;
   uneven.slots_per_gpu = too_many;
   uneven.slots_per_gpu_count = MOST;
-  CHECK_FAILS(EPLB_ERROR_INVALID_ARGUMENT, "slots_per_gpu adds up to 140735340806145; it must be num_physical_experts, 16",
+  CHECK_FAILS(EPLB_ERROR_INVALID_ARGUMENT,
+              "slots_per_gpu adds up to 140735340806145; it must be num_physical_experts, 16",
               eplb_memory_needed(&uneven, NULL, &bytes, NULL, &check_error));
+}
+
+/* CUDA counts the nodes of all layers in 32 bits. */
+static void just_above_on_cuda(void) {
+  eplb_shape shape = make_shape(16384, MOST, MOST, MOST, MOST, MOST);
+  eplb_options options = make_options(EPLB_STRATEGY_SEARCH);
+  size_t bytes = 7;
+  options.backend = EPLB_BACKEND_CUDA;
+  options.memory = EPLB_MEMORY_CUDA;
+  if (eplb_memory_needed(&shape, &options, NULL, &bytes, NULL) == EPLB_ERROR_UNAVAILABLE) return;
+  CHECK_OK(eplb_memory_needed(&shape, &options, NULL, &bytes, &check_error));
+  CHECK(bytes / MOST / 16384 >= 12);
+  ++shape.num_layers;
+  CHECK_FAILS(EPLB_ERROR_INVALID_ARGUMENT, "num_layers * num_nodes is 1073790975; it must be 1 to 1073741824",
+              eplb_memory_needed(&shape, &options, NULL, &bytes, &check_error));
 }
 
 /* Every extent as large as it may be, alone and with the others: the memory is told, asked for once, refused, and
@@ -153,8 +169,8 @@ static void hostile(void) {
   unsigned bits;
   for (bits = 0; bits < 3 * 64; ++bits) {
     const int32_t strategy = strategies[bits / 64];
-    const eplb_shape shape = make_shape(bits & 1 ? MOST : 1, bits & 2 ? MOST : 1, MOST, bits & 4 ? MOST : 1, 1,
-                                        bits & 8 ? MOST : 1);
+    const eplb_shape shape =
+        make_shape(bits & 1 ? MOST : 1, bits & 2 ? MOST : 1, MOST, bits & 4 ? MOST : 1, 1, bits & 8 ? MOST : 1);
     account a = {0, 0, 0};
     eplb_options options = on_account(&a, strategy, bits & 16 ? MOST : 1);
     static const float loads[1];
@@ -181,6 +197,7 @@ static void hostile(void) {
 int main(void) {
   largest();
   just_above();
+  just_above_on_cuda();
   hostile();
   return check_report();
 }
