@@ -20,7 +20,8 @@
  *    as it does not set fields that the library does not know.
  *  - <b>Errors.</b> A call that can fail returns an @ref eplb_status and takes, last, an
  *    @ref eplb_error of the caller (or NULL) for one sentence about what was wrong and where. A
- *    call that fails leaves its outputs untouched and nothing behind to free.
+ *    call that fails leaves its outputs untouched and nothing behind to free; after @ref EPLB_ERROR_CUDA
+ *    alone buffers in CUDA memory may have been written.
  *  - <b>Buffers</b> are the caller's, contiguous, row-major and naturally aligned. Each comes with
  *    its number of elements, its type and its memory. A NULL output is not written; one that is
  *    shorter than its shape is an error, one that is longer is written at its front. Input and

@@ -207,6 +207,7 @@ cuda_memory lay_out(arena& memory, const plan_spec& spec, const launch_plan& lau
 struct host_memory {
   layer_maps maps;     // of all layers, on their way to the caller; only for memory of the host
   layer_score* score;  // [layers]
+  double* gpu_load;    // [layers][gpus], on its way to the caller
   cluster gpus;
 };
 
@@ -218,6 +219,7 @@ host_memory lay_out_host(arena& memory, const plan_spec& spec) {
   if (spec.memory == memory_kind::host)
     out.maps = {memory.take<index_t>(slots), memory.take<index_t>(slots), memory.take<index_t>(experts)};
   out.score = memory.take<layer_score>(layers);
+  out.gpu_load = memory.take<double>(layers * extent(shape.gpus));
   out.gpus = cluster::lay_out(memory, shape);
   return out;
 }
@@ -322,20 +324,21 @@ class cuda_planner final : public planner, public stream_planner {
   void plan(const plan_input& input, progress_sink* progress) override {
     const int layers = spec_.shape.layers;
     if (progress && progress->stop_after(0, layers)) throw cancelled{};
-    const plan_state before = progress ? read_state() : plan_state{};
-    submit_and_wait(input);
-    const plan_state after = read_state();
-    throw_fault(after.outcome);
-    // Told last of all, and not with our device current: whatever the callback does, the plan before is still there.
+    const std::uint32_t ticket = take_ticket();
+    plan_outcome outcome;
     bool stop = false;
     try {
-      stop = progress && progress->stop_after(layers, layers);
+      submit_and_wait(input, ticket);
+      outcome = read_state().outcome;
+      // Told last of all, and not with our device current: whatever the callback does, the plan before is still there.
+      stop = outcome.fault == fault_kind::none && progress && progress->stop_after(layers, layers);
     } catch (...) {
-      take_back(before, after);
+      take_back(resources_->stream, ticket);
       throw;
     }
+    throw_fault(outcome);
     if (stop) {
-      take_back(before, after);
+      take_back(resources_->stream, ticket);
       throw cancelled{};
     }
     has_work_ = true;
@@ -374,14 +377,15 @@ class cuda_planner final : public planner, public stream_planner {
     const plan_state state = read_state();
     const cudaStream_t stream = begin_blocking();
     const std::size_t layers = extent(spec_.shape.layers);
+    const std::size_t gpus = layers * extent(spec_.shape.gpus);
     check(launch_judge({spec_.shape, device_}, launches_.judge, stream), "launching get_stats");
     check(cudaMemcpyAsync(host_.score, device_.score, layers * sizeof(layer_score), cudaMemcpyDeviceToHost, stream),
           "cudaMemcpyAsync");
     if (out.gpu_load)
-      check(cudaMemcpyAsync(out.gpu_load, device_.gpu_load, layers * extent(spec_.shape.gpus) * sizeof(double),
-                            cudaMemcpyDeviceToHost, stream),
+      check(cudaMemcpyAsync(host_.gpu_load, device_.gpu_load, gpus * sizeof(double), cudaMemcpyDeviceToHost, stream),
             "cudaMemcpyAsync");
     synchronize();
+    if (out.gpu_load) std::copy_n(host_.gpu_load, gpus, out.gpu_load);
     score_sum sum(out);
     for (std::size_t layer = 0; layer < layers; ++layer) sum.add(host_.score[layer]);
     out.changes = static_cast<std::int64_t>(state.changes[state.current]);
@@ -415,6 +419,8 @@ class cuda_planner final : public planner, public stream_planner {
   bool has_work() const override { return has_work_; }
 
   bool poll() const override {
+    if (to_take_back_ != 0)
+      throw cuda_error{"the last call", "no outcome", "it failed, and CUDA did not even let it be taken back"};
     const std::uint32_t expected = ticket_.load(std::memory_order_acquire);
     const std::optional<plan_outcome> outcome = read_outcome(expected);
     if (outcome) throw_fault(*outcome);
@@ -479,6 +485,7 @@ class cuda_planner final : public planner, public stream_planner {
 
   /// The context's own stream, after all that was enqueued on others.
   cudaStream_t begin_blocking() const {
+    finish_taking_back();
     check(cudaStreamWaitEvent(resources_->stream, resources_->last_use, 0), "cudaStreamWaitEvent");
     return resources_->stream;
   }
@@ -494,41 +501,68 @@ class cuda_planner final : public planner, public stream_planner {
     cudaStreamCaptureStatus capture = cudaStreamCaptureStatusNone;
     check(cudaStreamIsCapturing(stream, &capture), "cudaStreamIsCapturing");
     if (capture != cudaStreamCaptureStatusNone) return enqueue(stream, 0);
+    finish_taking_back();
     check(cudaStreamWaitEvent(stream, resources_->last_use, 0), "cudaStreamWaitEvent");
-    next_ticket_ = next_ticket_ + 1 == 0 ? 1 : next_ticket_ + 1;
+    const std::uint32_t ticket = take_ticket();
     try {
-      enqueue(stream, next_ticket_);
+      enqueue(stream, ticket);
       check(cudaEventRecord(resources_->last_use, stream), "cudaEventRecord");
     } catch (...) {
-      mend(stream);
+      take_back(stream, ticket);
       throw;
     }
-    ticket_.store(next_ticket_, std::memory_order_release);
+    ticket_.store(ticket, std::memory_order_release);
   }
+
+  std::uint32_t take_ticket() { return next_ticket_ = next_ticket_ + 1 == 0 ? 1 : next_ticket_ + 1; }
 
   /// Of all calls, whatever becomes of the waiting.
   void wait_for_all() {
+    if (to_take_back_ != 0) worked(cudaDeviceSynchronize());
     worked(cudaEventSynchronize(resources_->last_use));
     worked(cudaStreamSynchronize(resources_->stream));
   }
 
-  /// After a call that was enqueued in part: waits for that part, and takes away what it has left for the next.
-  void mend(cudaStream_t stream) {
+  /// After a call that failed, perhaps with some or all of its work enqueued: waits for that, and makes the plan before
+  /// the current one again. Where CUDA does not even let it do so, the next call begins with it, and fails if it cannot.
+  void take_back(cudaStream_t stream, std::uint32_t ticket) {
+    if (to_take_back_ != 0) return;  // the call failed at that, and has enqueued nothing
+    try {
+      const primary_context::scope current(context_);
+      check(cudaStreamSynchronize(stream), "cudaStreamSynchronize");
+      restore(ticket);
+    } catch (const cuda_error&) {
+      to_take_back_ = ticket;
+    }
+  }
+
+  /// The stream of the call that failed may be gone by now.
+  void finish_taking_back() const {
+    if (to_take_back_ == 0) return;
+    check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
+    restore(to_take_back_);
+    to_take_back_ = 0;
+  }
+
+  void restore(std::uint32_t ticket) const {
     plan_state state;
-    if (!worked(cudaStreamSynchronize(stream)) ||
-        !worked(cudaMemcpyAsync(&state, device_.state, sizeof state, cudaMemcpyDeviceToHost, resources_->stream)) ||
-        !worked(cudaStreamSynchronize(resources_->stream)))
-      return;
+    const auto copy = [&](void* to, const void* from, cudaMemcpyKind kind) {
+      check(cudaMemcpyAsync(to, from, sizeof state, kind, resources_->stream), "cudaMemcpyAsync");
+      synchronize();
+    };
+    copy(&state, device_.state, cudaMemcpyDeviceToHost);
     state.fault_inverted = state.needed = 0;
     state.most_replicas = state.arrived = 0;
-    if (worked(cudaMemcpyAsync(device_.state, &state, sizeof state, cudaMemcpyHostToDevice, resources_->stream)))
-      worked(cudaStreamSynchronize(resources_->stream));
-    plan_report& report = *resources_->report;
-    shared_with_host(report.sequence).store(state.sequence, cuda::memory_order_release);
+    if (state.last_submit == ticket) {  // it was finished, and no graph has planned since
+      state.current = state.current_before;
+      state.outcome = state.outcome_before;
+    }
+    publish(*resources_->report, state, 0);
+    copy(device_.state, &state, cudaMemcpyHostToDevice);
   }
 
   /// Plans on the context's own stream.
-  void submit_and_wait(const plan_input& input) {
+  void submit_and_wait(const plan_input& input, std::uint32_t ticket) {
     const primary_context::scope current(context_);
     const cudaStream_t stream = begin_blocking();
     plan_input on_device = input;
@@ -548,13 +582,8 @@ class cuda_planner final : public planner, public stream_planner {
         on_device.current.expert = device_.current;
       }
     }
-    try {
-      enqueue_plan(on_device, stream, 0, false);
-      synchronize();
-    } catch (...) {
-      mend(stream);
-      throw;
-    }
+    enqueue_plan(on_device, stream, ticket, false);
+    synchronize();
   }
 
   void enqueue_plan(const plan_input& input, cudaStream_t stream, std::uint32_t ticket, bool fails_gets) {
@@ -629,18 +658,6 @@ class cuda_planner final : public planner, public stream_planner {
     }
   }
 
-  /// Makes the plan before the current one again.
-  void take_back(const plan_state& before, const plan_state& after) {
-    const primary_context::scope current(context_);
-    plan_state state = before;
-    state.sequence = after.sequence;
-    state.ticket = after.ticket;
-    publish(*resources_->report, state, 0);
-    check(cudaMemcpyAsync(device_.state, &state, sizeof state, cudaMemcpyHostToDevice, begin_blocking()),
-          "cudaMemcpyAsync");
-    synchronize();
-  }
-
   plan_spec spec_;
   const launch_plan launches_;
   host_memory host_;
@@ -648,7 +665,8 @@ class cuda_planner final : public planner, public stream_planner {
   std::optional<resources> resources_;
   cuda_memory device_{};
   std::uint32_t next_ticket_ = 0;
-  std::atomic<std::uint32_t> ticket_{0};  // of the last call that was enqueued
+  std::atomic<std::uint32_t> ticket_{0};                // of the last call that was enqueued
+  mutable std::atomic<std::uint32_t> to_take_back_{0};  // ticket of a call that failed; 0: none
   std::atomic<bool> has_work_{false};
 };
 

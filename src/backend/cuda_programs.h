@@ -59,6 +59,9 @@ struct plan_state {
   std::uint32_t sequence, ticket;
   std::uint32_t samples[2];
   plan_outcome outcome;
+  std::uint32_t last_submit;     // its ticket
+  std::uint32_t current_before;  // } what was so before it, should the host have to take it back
+  plan_outcome outcome_before;   // }
 };
 
 struct device_plan {
@@ -356,6 +359,9 @@ EPLB_CORE void prepare_node_problem(Group& group, const submit_job& job, int lay
 EPLB_CORE inline void finish_submit(const submit_job& job) {
   plan_state& state = *job.memory.state;
   plan_outcome& outcome = state.outcome;
+  state.last_submit = job.ticket;
+  state.current_before = state.current;
+  state.outcome_before = outcome;
   outcome.fault = fault_kind::none;
   outcome.failed = 0;
   const auto store_value = [&](std::uint64_t value) {

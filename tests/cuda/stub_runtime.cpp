@@ -10,6 +10,7 @@
 #include <cstring>
 #include <deque>
 #include <iterator>
+#include <limits>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -188,7 +189,7 @@ class world {
   std::map<cudaGraph_t, std::vector<work>> graphs;
   std::map<cudaGraphExec_t, executable> executables;
   int damaged = 0;  // of the blocks that were freed
-  int calls = 0, fail_at = 0;
+  int calls = 0, fail_at = 0, fail_until = 0;
   cudaError_t failure_of_nth = cudaSuccess, failure_of_named = cudaSuccess;
   std::string named;
   const char* failed = nullptr;
@@ -202,7 +203,7 @@ class world {
     streams.clear(), events.clear(), graphs.clear(), executables.clear(), blocks.clear(), devices.clear();
     for (int d = 0; d < count; ++d) devices.push_back({std::make_shared<stream>(stream{d, false, true})});
     ++era_;
-    damaged = calls = fail_at = 0;
+    damaged = calls = fail_at = fail_until = 0;
     failed = nullptr;
     named.clear();
     no_driver = false;
@@ -220,7 +221,9 @@ class world {
 
   /// The failure that was asked for.
   cudaError_t failure(const char* name) {
-    const cudaError_t error = ++calls == fail_at ? failure_of_nth : named == name ? failure_of_named : cudaSuccess;
+    ++calls;
+    const bool is_nth = calls >= fail_at && calls <= fail_until;
+    const cudaError_t error = is_nth ? failure_of_nth : named == name ? failure_of_named : cudaSuccess;
     if (error != cudaSuccess) failed = name;
     return error;
   }
@@ -758,13 +761,17 @@ cudaError_t launch(cudaStream_t stream, std::function<void()> kernel) {
 void reset(int devices) { locked_world()->reset(devices); }
 void set_no_driver(bool none) { locked_world()->no_driver = none; }
 
-void fail_call(int nth, cudaError_t error) {
+static void fail_calls(int first, int last, cudaError_t error) {
   const locked_world w;
   w->calls = 0;
   w->failed = nullptr;
-  w->fail_at = nth;
+  w->fail_at = first;
+  w->fail_until = last;
   w->failure_of_nth = error;
 }
+
+void fail_call(int nth, cudaError_t error) { fail_calls(nth, nth, error); }
+void fail_from(int nth, cudaError_t error) { fail_calls(nth, std::numeric_limits<int>::max(), error); }
 
 void fail_named(const char* name, cudaError_t error) {
   const locked_world w;

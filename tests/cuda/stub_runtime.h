@@ -38,6 +38,9 @@ void set_no_driver(bool none);
 /// cudaPeekAtLastError and the error texts, also `launch` and the driver's functions.
 void fail_call(int nth, cudaError_t error);
 
+/// The same, with every call after it, as when a device is lost.
+void fail_from(int nth, cudaError_t error);
+
 /// All calls of this name fail, until another name or nullptr is given.
 void fail_named(const char* name, cudaError_t error);
 
