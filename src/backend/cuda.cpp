@@ -524,7 +524,8 @@ class cuda_planner final : public planner, public stream_planner {
   }
 
   /// After a call that failed, perhaps with some or all of its work enqueued: waits for that, and makes the plan before
-  /// the current one again. Where CUDA does not even let it do so, the next call begins with it, and fails if it cannot.
+  /// the current one again. Where CUDA does not even let it do so, the next call begins with it, and fails if it
+  /// cannot.
   void take_back(cudaStream_t stream, std::uint32_t ticket) {
     if (to_take_back_ != 0) return;  // the call failed at that, and has enqueued nothing
     try {
