@@ -263,7 +263,7 @@ enum eplb_log_level {
 
 /** Allocates @p size bytes, aligned as by malloc; NULL when there are none. */
 typedef void* (EPLB_CALL *eplb_alloc_fn)(void* user, size_t size);
-/** Frees what @ref eplb_alloc_fn gave. */
+/** Frees what @ref eplb_alloc_fn gave. If it throws, nobody notices. */
 typedef void (EPLB_CALL *eplb_free_fn)(void* user, void* pointer);
 /** Takes one log line, valid during the call only. If it throws, nobody notices. */
 typedef void (EPLB_CALL *eplb_log_fn)(void* user, int32_t level, const char* message);
@@ -272,7 +272,7 @@ typedef void (EPLB_CALL *eplb_log_fn)(void* user, int32_t level, const char* mes
 typedef int32_t (EPLB_CALL *eplb_progress_fn)(void* user, int64_t done, int64_t total);
 
 /** How to plan. Callbacks run only on a thread that is inside a call of this library, the
- *  caller's own; none may call the library with the same context, nor longjmp. */
+ *  caller's own; none may call the library with the same context, nor longjmp or end its thread. */
 typedef struct eplb_options {
   uint32_t struct_size;    /**< sizeof(eplb_options) in the caller. */
   int32_t  strategy;       /**< @ref eplb_strategy; default auto. */

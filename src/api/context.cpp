@@ -198,6 +198,7 @@ eplb_status eplb_create(const eplb_shape* shape, const eplb_options* options, ep
 }
 
 void eplb_destroy(eplb_context* context) {
+  const uncancellable thread;
   if (context) context_destroyer()(context);
 }
 

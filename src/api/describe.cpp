@@ -140,6 +140,7 @@ eplb_status eplb_backend_available(int32_t backend, eplb_error* error) {
 
 int32_t eplb_device_count(int32_t backend) {
   if (backend <= EPLB_BACKEND_AUTO || backend >= backend_count) return 0;
+  const uncancellable thread;
   return select_backend(static_cast<backend_id>(backend), memory_kind::host).device_count();
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Callbacks: progress and cancelling, log, and calls from inside one. */
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "check.h"
@@ -13,8 +14,6 @@ typedef struct listener {
   int64_t cancel_at; /* the call that cancels; 0: none */
   int on_other_thread, backwards;
   pthread_t thread;
-  eplb_context* inside; /* a context to use from inside the callback */
-  eplb_status inside_status;
   int lines[EPLB_LOG_DEBUG + 1];
 } listener;
 
@@ -32,10 +31,6 @@ static int32_t EPLB_CALL on_progress(void* user, int64_t done, int64_t total) {
   l->backwards |= done < l->last || done > total || (l->calls > 0 && total != l->total);
   l->last = done;
   l->total = total;
-  if (l->inside != NULL) {
-    int32_t count;
-    l->inside_status = eplb_get_max_replica_count(l->inside, &count, NULL);
-  }
   return ++l->calls == l->cancel_at;
 }
 
@@ -186,24 +181,100 @@ static void cancelling_the_parts(void) {
   plan_free(&p);
 }
 
-static void using_the_context_inside_its_callback(void) {
-  const eplb_shape shape = make_shape(LAYERS, EXPERTS, 24, 1, 1, 8);
-  listener l = listen(0);
-  const eplb_options options = listening(&l, 1);
-  eplb_context* context = context_of(&shape, &options);
-  eplb_context* other = context_of(&shape, NULL);
+/* What a callback may call the library with, from inside a call. */
+typedef struct visitor {
+  eplb_context* own; /* of the call that is running; NULL while it is created or destroyed */
+  eplb_context* other;
+  eplb_shape shape;
+  eplb_input input;
+  plan expected, got;
+  int blocks, frees, lines, steps;
+} visitor;
+
+static void call_everything(visitor* v) {
+  const eplb_options plain = make_options(EPLB_STRATEGY_LPT_RESTART4);
+  eplb_stats stats = make_stats();
+  eplb_context* created = NULL;
+  int32_t count;
+  if (v->own != NULL) {
+    CHECK_FAILS(EPLB_ERROR_INVALID_STATE, "in use", eplb_submit_weights(v->own, &v->input, &check_error));
+    CHECK_FAILS(EPLB_ERROR_INVALID_STATE, "in use", eplb_get_maps(v->own, &v->got.maps, &check_error));
+    CHECK_FAILS(EPLB_ERROR_INVALID_STATE, "in use", eplb_get_stats(v->own, &stats, &check_error));
+    CHECK_FAILS(EPLB_ERROR_INVALID_STATE, "in use", eplb_get_max_replica_count(v->own, &count, &check_error));
+    CHECK_FAILS(EPLB_ERROR_INVALID_STATE, "in use",
+                eplb_submit_weights_async(v->own, &v->input, NULL, &check_error));
+    CHECK_FAILS(EPLB_ERROR_INVALID_STATE, "in use",
+                eplb_get_maps_async(v->own, &v->got.maps, NULL, &check_error));
+    CHECK(eplb_context_strategy(v->own) == EPLB_STRATEGY_LPT_RESTART4);
+  }
+  CHECK_OK(eplb_submit_weights(v->other, &v->input, &check_error));
+  CHECK_OK(eplb_get_stats(v->other, &stats, &check_error));
+  CHECK_OK(eplb_get_maps(v->other, &v->got.maps, &check_error));
+  CHECK(plan_same(&v->got, &v->expected));
+  plan_clear(&v->got);
+  CHECK_OK(eplb_rebalance_experts(&v->shape, &plain, &v->input, &v->got.maps, NULL, &check_error));
+  CHECK(plan_same(&v->got, &v->expected));
+  CHECK_OK(eplb_score_placement(&v->shape, &v->input, &v->expected.maps, &stats, &check_error));
+  CHECK_OK(eplb_create(&v->shape, &plain, &created, &check_error));
+  eplb_destroy(created);
+}
+
+static void* EPLB_CALL visiting_alloc(void* user, size_t size) {
+  call_everything(user);
+  ++((visitor*)user)->blocks;
+  return malloc(size);
+}
+static void EPLB_CALL visiting_free(void* user, void* block) {
+  call_everything(user);
+  ++((visitor*)user)->frees;
+  free(block);
+}
+static void EPLB_CALL visiting_log(void* user, int32_t level, const char* message) {
+  (void)level, (void)message;
+  call_everything(user);
+  ++((visitor*)user)->lines;
+}
+static int32_t EPLB_CALL visiting_progress(void* user, int64_t done, int64_t total) {
+  (void)done, (void)total;
+  call_everything(user);
+  ++((visitor*)user)->steps;
+  return 0;
+}
+
+/* Each callback calls the library: its own context is refused, all else goes on, and so does the call itself. */
+static void calling_back(int32_t threads) {
+  visitor v;
+  eplb_options options = make_options(EPLB_STRATEGY_LPT_RESTART4);
   float loads[COUNT];
-  const eplb_input input = make_input(EPLB_TYPE_FLOAT32, loads, COUNT);
+  eplb_context* context = NULL;
+  plan p;
+  memset(&v, 0, sizeof v);
   fill_loads(loads, COUNT, 1);
-  CHECK_OK(eplb_submit_weights(other, &input, &check_error));
-  l.inside = context;
-  CHECK_OK(eplb_submit_weights(context, &input, &check_error));
-  CHECK(l.calls > 0 && l.inside_status == EPLB_ERROR_INVALID_STATE);
-  l.inside = other; /* another context is free to be used */
-  CHECK_OK(eplb_submit_weights(context, &input, &check_error));
-  CHECK(l.inside_status == EPLB_SUCCESS);
+  v.shape = make_shape(LAYERS, EXPERTS, 24, 4, 2, 8);
+  v.input = make_input(EPLB_TYPE_FLOAT32, loads, COUNT);
+  v.expected = plan_of(&v.shape, &options, &v.input);
+  v.got = plan_new(&v.shape, EPLB_TYPE_INT32);
+  v.other = context_of(&v.shape, &options);
+  p = plan_new(&v.shape, EPLB_TYPE_INT32);
+  options.num_threads = threads;
+  options.alloc_fn = visiting_alloc;
+  options.free_fn = visiting_free;
+  options.log_fn = visiting_log;
+  options.log_level = EPLB_LOG_DEBUG;
+  options.progress_fn = visiting_progress;
+  options.user = &v;
+  CHECK(eplb_create(&v.shape, &options, &context, NULL) == EPLB_SUCCESS && v.blocks == 1 && v.lines == 1);
+  v.own = context;
+  CHECK(eplb_submit_weights(context, &v.input, NULL) == EPLB_SUCCESS && v.lines == 2 && v.steps > 0);
+  CHECK(eplb_get_maps(context, &p.maps, NULL) == EPLB_SUCCESS && plan_same(&p, &v.expected));
+  v.own = NULL;
   eplb_destroy(context);
-  eplb_destroy(other);
+  CHECK(v.frees == 1);
+  plan_clear(&p);
+  CHECK(eplb_rebalance_experts(&v.shape, &options, &v.input, &p.maps, NULL, NULL) == EPLB_SUCCESS);
+  CHECK(plan_same(&p, &v.expected) && v.blocks == 2 && v.frees == 2 && v.lines == 4);
+  eplb_destroy(v.other);
+  plan_free(&p), plan_free(&v.got), plan_free(&v.expected);
 }
 
 static listener lines_at(int32_t level) {
@@ -242,7 +313,8 @@ int main(void) {
   two_passes(1);
   two_passes(3);
   cancelling_the_parts();
-  using_the_context_inside_its_callback();
+  calling_back(1);
+  calling_back(3);
   logging();
   return check_report();
 }

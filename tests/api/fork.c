@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Forks: the child may not use the parent's context, but free it, and have one of its own. */
 #define _POSIX_C_SOURCE 200112L
+#include <pthread.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -50,8 +51,60 @@ static void fork_with(int32_t threads) {
   plan_free(&before), plan_free(&after);
 }
 
+/* A thread that plans until it is told to stop. */
+typedef struct busy {
+  eplb_context* context;
+  pthread_mutex_t mutex;
+  int stop, failures;
+} busy;
+
+static int is_stopped(busy* b) {
+  int stop;
+  pthread_mutex_lock(&b->mutex);
+  stop = b->stop;
+  pthread_mutex_unlock(&b->mutex);
+  return stop;
+}
+
+static void* plan_again_and_again(void* argument) {
+  busy* const b = argument;
+  const eplb_input input = make_input(EPLB_TYPE_FLOAT32, loads, 4);
+  while (!is_stopped(b)) b->failures += eplb_submit_weights(b->context, &input, NULL) != EPLB_SUCCESS;
+  return NULL;
+}
+
+/* In the child the thread is gone, in the middle of whatever it did; the context is given back all the same. */
+static void fork_while_a_thread_plans(int32_t threads) {
+  const eplb_shape shape = make_shape(1, 4, 6, 1, 1, 2);
+  const eplb_input input = make_input(EPLB_TYPE_FLOAT32, loads, 4);
+  eplb_options options = make_options(EPLB_STRATEGY_LPT_RESTART4);
+  busy b = {NULL, PTHREAD_MUTEX_INITIALIZER, 0, 0};
+  pthread_t thread;
+  plan expected;
+  int round;
+  options.num_threads = threads;
+  expected = plan_of(&shape, &options, &input);
+  b.context = context_of(&shape, &options);
+  CHECK(pthread_create(&thread, NULL, plan_again_and_again, &b) == 0);
+  for (round = 0; round < 20; ++round) {
+    int status = -1;
+    const pid_t child = fork();
+    if (child == 0) _exit(in_the_child(b.context, &shape, &options, &expected));
+    CHECK(child > 0 && waitpid(child, &status, 0) == child);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+  }
+  pthread_mutex_lock(&b.mutex);
+  b.stop = 1;
+  pthread_mutex_unlock(&b.mutex);
+  CHECK(pthread_join(thread, NULL) == 0 && b.failures == 0);
+  eplb_destroy(b.context);
+  plan_free(&expected);
+}
+
 int main(void) {
   fork_with(1);
   fork_with(3);
+  fork_while_a_thread_plans(1);
+  fork_while_a_thread_plans(3);
   return check_report();
 }
