@@ -63,11 +63,20 @@ static planner planner_of(int32_t strategy) {
 
 static void planner_free(planner* p) { plan_free(&p->expected), plan_free(&p->got); }
 
+static void block_signals(int how) {
+  sigset_t set;
+  size_t i;
+  sigemptyset(&set);
+  for (i = 0; i < 3; ++i) sigaddset(&set, signals[i]);
+  CHECK(pthread_sigmask(how, &set, NULL) == 0);
+}
+
 /* At least so many rounds, and until enough signals have come. */
 static void* plan_under_fire(void* argument) {
   planner* const p = argument;
   int round;
   is_ours = 1;
+  block_signals(SIG_UNBLOCK); /* so that the library's threads would not have them blocked by themselves */
   for (round = 0; round < ROUNDS || times_caught(0) < 50 || times_caught(1) < 50 || times_caught(2) < 50; ++round)
     plan_once(p);
   __atomic_store_n(&p->finished, 1, __ATOMIC_RELEASE);
@@ -93,10 +102,12 @@ static void signals_change_nothing(void) {
   action.sa_handler = on_signal; /* without SA_RESTART */
   sigemptyset(&action.sa_mask);
   for (i = 0; i < 3; ++i) CHECK(sigaction(signals[i], &action, NULL) == 0);
+  block_signals(SIG_BLOCK);
   for (i = 0; i < PLANNERS; ++i) {
     planners[i] = planner_of(strategies[i]);
     CHECK(pthread_create(&threads[i], NULL, plan_under_fire, &planners[i]) == 0);
   }
+  block_signals(SIG_UNBLOCK);
   set_timers(300);
   while (running > 0) {
     for (i = running = 0; i < PLANNERS; ++i) {
