@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstdlib>
 #include <functional>
+#include <new>
 #include <thread>
 
 #include "cuda/device.h"
@@ -462,6 +463,27 @@ TEST_F(Host, CreateSurvivesEveryCallThatFails) {
   });
 }
 
+TEST_F(Host, MemoryOfTheHostThatCannotBeHad) {
+  const plan_case c = small_case();
+  const eplb_shape shape = shape_of(c);
+  const eplb_input input = input_of(c);
+  host_maps<std::int32_t> out(c.shape);
+  const eplb_maps maps = out.maps();
+  for (const bool throws : {false, true}) {
+    eplb_options options = cuda_options(c, EPLB_MEMORY_HOST);
+    options.alloc_fn = throws ? [](void*, std::size_t) -> void* { throw std::bad_alloc(); }
+                              : [](void*, std::size_t) -> void* { return nullptr; };
+    options.free_fn = [](void*, void*) { FAIL() << "nothing was given"; };
+    eplb_context* planner = nullptr;
+    const long before = stub_cuda::total_calls();
+    EXPECT_EQ(eplb_create(&shape, &options, &planner, nullptr), EPLB_ERROR_OUT_OF_MEMORY);
+    EXPECT_EQ(eplb_rebalance_experts(&shape, &options, &input, &maps, nullptr, nullptr), EPLB_ERROR_OUT_OF_MEMORY);
+    EXPECT_EQ(stub_cuda::total_calls(), before);
+    EXPECT_EQ(planner, nullptr);
+    EXPECT_TRUE(out == host_maps<std::int32_t>(c.shape));
+  }
+}
+
 TEST_F(Host, MemoryOfTheDeviceThatCannotBeHad) {
   const plan_case c = small_case();
   const eplb_shape shape = shape_of(c);
@@ -807,6 +829,25 @@ TEST_F(Host, PollsWhileAnotherThreadPlans) {
   }
   stop = true;
   poller.join();
+}
+
+TEST_F(Host, ThreadsWithContextsOfTheirOwnAndOneInCommon) {
+  session<> common(small_case());
+  ASSERT_EQ(common.submit(), EPLB_SUCCESS) << common.text();
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t)
+    threads.emplace_back([&common, t] {
+      const eplb_input input = common.input();
+      for (int round = 0; round < 10; ++round) {
+        session<> own(t % 2 == 0 ? placed_case(groups_shape) : small_case(groups_shape, static_cast<std::uint64_t>(t)));
+        ASSERT_EQ(round % 2 == 0 ? own.submit_async() : own.submit(), EPLB_SUCCESS) << own.text();
+        own.expect_plan();
+        const eplb_status status = eplb_submit_weights(common.planner.get(), &input, own.error);
+        EXPECT_TRUE(status == EPLB_SUCCESS || status == EPLB_ERROR_INVALID_STATE) << own.text();
+      }
+    });
+  for (std::thread& thread : threads) thread.join();
+  common.expect_plan();
 }
 
 TEST_F(Host, ThousandsOfSubmits) {
