@@ -135,8 +135,7 @@ static int make(int number, call* made) {
        eplb_rebalance_experts(&shape, &options, &bad_input, &out.maps, &results.stats, E))
   CALL(eplb_check_placement, EPLB_SUCCESS, eplb_check_placement(&shape, &planned.maps, 0, E))
   CALL(eplb_check_placement, EPLB_ERROR_INVALID_PLACEMENT, eplb_check_placement(&shape, &out.maps, 0, E))
-  CALL(eplb_score_placement, EPLB_SUCCESS,
-       eplb_score_placement(&shape, &input, &planned.maps, &results.stats, E))
+  CALL(eplb_score_placement, EPLB_SUCCESS, eplb_score_placement(&shape, &input, &planned.maps, &results.stats, E))
   CALL(eplb_score_placement, EPLB_ERROR_INVALID_LOAD,
        eplb_score_placement(&shape, &bad_input, &planned.maps, &results.stats, E))
   CALL(eplb_balanced_packing, EPLB_SUCCESS, eplb_balanced_packing(&options, &input, &packing, E))
@@ -285,14 +284,14 @@ int main(int argc, char** argv) {
 
   for (s = 0; s < sizeof strategies / sizeof *strategies; ++s) {
     set_up(strategies[s], 1, 0);
-    CHECK(each_refused(&threads) == 0 && each_refused(&callers) == 0);
+    CHECK(each_refused(&thread_starts) == 0 && each_refused(&callers) == 0);
     /* create, destroy; rebalance, pack, replicate, check, score, each with good and bad input */
     CHECK(each_refused(&memory_blocks) == 2 * 12);
     if (s == 0) no_export_is_left_out(argv[1]);
     tear_down();
     set_up(strategies[s], THREADS, 1);
     CHECK(each_refused(&memory_blocks) == 2 * 12);
-    CHECK(each_refused(&threads) == 2 * 8 && each_refused(&callers) == 2 * 8); /* not check and score */
+    CHECK(each_refused(&thread_starts) == 2 * 8 && each_refused(&callers) == 2 * 8); /* not check and score */
     tear_down();
   }
   plan_free(&out);

@@ -35,9 +35,9 @@ static void EPLB_CALL pool_free(void* user, void* pointer) {
   __libc_free(block);
 }
 
-static eplb_options pooled(int32_t strategy, int32_t num_threads, pool* p) {
+static eplb_options pooled(int32_t strategy, int32_t threads, pool* p) {
   eplb_options options = make_options(strategy);
-  options.num_threads = num_threads;
+  options.num_threads = threads;
   options.max_samples = 3;
   options.alloc_fn = pool_alloc;
   options.free_fn = pool_free;
@@ -49,23 +49,23 @@ enum { LAYERS = 3, EXPERTS = 16, COUNT = LAYERS * EXPERTS };
 
 static float loads[COUNT];
 
-static void told_before(int32_t strategy, int32_t num_threads, const eplb_shape* shape) {
+static void told_before(int32_t strategy, int32_t threads, const eplb_shape* shape) {
   pool p = {0, 0, 0};
-  const eplb_options options = pooled(strategy, num_threads, &p);
+  const eplb_options options = pooled(strategy, threads, &p);
   eplb_context* context = NULL;
   size_t host = 0, cuda = 99;
-  refuse(&memory_blocks, 0, 0);
+  memory_blocks.asked = 0;
   CHECK_OK(eplb_memory_needed(shape, &options, &host, &cuda, &check_error));
   CHECK(memory_blocks.asked == 0 && p.blocks == 0 && cuda == 0);
-  refuse(&memory_blocks, 0, 0);
+  memory_blocks.asked = 0;
   CHECK_OK(eplb_create(shape, &options, &context, &check_error));
-  CHECK(num_threads > 1 || memory_blocks.asked == 0); /* the C library has memory of its own for a thread */
+  CHECK(threads > 1 || memory_blocks.asked == 0); /* the C library has memory of its own for a thread */
   CHECK(p.blocks == 1 && p.given == host && p.returned == 0);
   eplb_destroy(context);
   CHECK(p.blocks == 1 && p.returned == host);
 }
 
-static void none_while_planning(int32_t strategy, int32_t num_threads) {
+static void none_while_planning(int32_t strategy, int32_t threads) {
   const eplb_shape shape = make_shape(LAYERS, EXPERTS, 24, 4, 2, 8);
   eplb_options options = make_options(strategy);
   const eplb_input input = make_input(EPLB_TYPE_FLOAT32, loads, COUNT);
@@ -73,9 +73,9 @@ static void none_while_planning(int32_t strategy, int32_t num_threads) {
   eplb_stats stats = make_stats();
   eplb_context* context;
   int32_t count;
-  options.num_threads = num_threads;
+  options.num_threads = threads;
   context = context_of(&shape, &options);
-  refuse(&memory_blocks, 0, 0);
+  memory_blocks.asked = 0;
   CHECK(eplb_submit_weights(context, &input, NULL) == EPLB_SUCCESS);
   CHECK(eplb_submit_weights(context, &input, NULL) == EPLB_SUCCESS);
   CHECK(eplb_get_max_replica_count(context, &count, NULL) == EPLB_SUCCESS);
@@ -87,7 +87,7 @@ static void none_while_planning(int32_t strategy, int32_t num_threads) {
 }
 
 /* Nor from a current placement whose budget is shared out, on gpus that are not alike; nor to judge it. */
-static void none_while_planning_from_current(int32_t num_threads) {
+static void none_while_planning_from_current(int32_t threads) {
   static const int32_t slots[] = {0, 5, 3, 4, 1, 4, 4, 3}, nodes[] = {0, 1, 0, 1, 1, 0, 0, 1};
   static const float speeds[] = {1, 1, 2, 1, 1, 0.5f, 1, 1};
   eplb_shape uneven = make_shape(LAYERS, EXPERTS, 24, 4, 2, 8);
@@ -101,7 +101,7 @@ static void none_while_planning_from_current(int32_t num_threads) {
   uneven.speed_of_gpu = speeds;
   uneven.node_of_gpu = nodes;
   uneven.slots_per_gpu_count = uneven.speed_of_gpu_count = uneven.node_of_gpu_count = 8;
-  options.num_threads = num_threads;
+  options.num_threads = threads;
   p = plan_of(&uneven, &options, &from);
   memcpy(current, p.maps.physical_to_logical, sizeof current);
   current[0] = current[30] = -1;
@@ -111,7 +111,7 @@ static void none_while_planning_from_current(int32_t num_threads) {
   from.max_changes = 10;
   fill_loads(loads, COUNT, 2);
   context = context_of(&uneven, &options);
-  refuse(&memory_blocks, 0, 0);
+  memory_blocks.asked = 0;
   CHECK(eplb_submit_weights(context, &from, NULL) == EPLB_SUCCESS);
   CHECK(eplb_get_maps(context, &p.maps, NULL) == EPLB_SUCCESS);
   CHECK(eplb_get_stats(context, &stats, NULL) == EPLB_SUCCESS);
@@ -142,7 +142,7 @@ static eplb_status do_replicate(const eplb_options* o) {
 static void one_block_for(eplb_status (*call)(const eplb_options*)) {
   pool p = {0, 0, 0};
   const eplb_options options = pooled(EPLB_STRATEGY_LPT_RESTART4, 1, &p);
-  refuse(&memory_blocks, 0, 0);
+  memory_blocks.asked = 0;
   CHECK_OK(call(&options));
   CHECK(memory_blocks.asked == 0 && p.blocks == 1 && p.given == p.returned);
 }
@@ -161,14 +161,14 @@ static void set_up(void) {
 }
 
 int main(void) {
-  int32_t strategy, num_threads;
+  int32_t strategy, threads;
   set_up();
   for (strategy = 0; strategy < eplb_strategy_count(); ++strategy) {
-    for (num_threads = 1; num_threads <= 3; num_threads += 2) {
+    for (threads = 1; threads <= 3; threads += 2) {
       const eplb_shape one_layer = make_shape(1, EXPERTS, EXPERTS, 1, 1, 1);
-      told_before(strategy, num_threads, &shape);
-      told_before(strategy, num_threads, &one_layer);
-      none_while_planning(strategy, num_threads);
+      told_before(strategy, threads, &shape);
+      told_before(strategy, threads, &one_layer);
+      none_while_planning(strategy, threads);
     }
   }
   none_while_planning_from_current(1);

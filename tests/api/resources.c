@@ -12,7 +12,7 @@ extern void* __libc_realloc(void* block, size_t size);
 extern void* __libc_memalign(size_t alignment, size_t size);
 extern void __libc_free(void* block);
 
-resource memory_blocks, threads;
+resource memory_blocks, thread_starts;
 
 void refuse(resource* r, long first, long last) {
   r->asked = 0;
@@ -70,5 +70,5 @@ __attribute__((constructor)) static void find_create_thread(void) {
 }
 
 int pthread_create(pthread_t* thread, const pthread_attr_t* attributes, void* (*start)(void*), void* argument) {
-  return may_have(&threads) ? create_thread(thread, attributes, start, argument) : EAGAIN;
+  return may_have(&thread_starts) ? create_thread(thread, attributes, start, argument) : EAGAIN;
 }

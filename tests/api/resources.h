@@ -7,15 +7,15 @@
 #include <stddef.h>
 
 typedef struct resource {
-  long asked; /* how many times, since the last refuse() */
+  long asked; /* how many times, since it was set to 0 */
   long first_refused, last_refused;
   long alive; /* given and not given back; of threads it is not known */
 } resource;
 
-extern resource memory_blocks, threads;
+extern resource memory_blocks, thread_starts;
 
-/* Counts from 0 again, and refuses the requests from first to last. Before the first there is number 0, so that (0, 0)
- * refuses none. */
+/* Counts from 0 again, and refuses the requests from first to last; the next one is number 1, so that (0, 0) refuses
+ * none. */
 void refuse(resource* r, long first, long last);
 /* Counts a request in; whether it may be granted. */
 int may_have(resource* r);

@@ -79,8 +79,7 @@ struct problem {
   bool fails(callback where, Call call) {
     bool all = true;
     for (const auto what : {thrower::error, thrower::out_of_memory, thrower::number}) {
-      const eplb_status expected =
-          what == thrower::out_of_memory ? EPLB_ERROR_OUT_OF_MEMORY : EPLB_ERROR_INTERNAL;
+      const eplb_status expected = what == thrower::out_of_memory ? EPLB_ERROR_OUT_OF_MEMORY : EPLB_ERROR_INTERNAL;
       const char* const words = what == thrower::out_of_memory ? "memory" : "callback";
       const int blocks = user.blocks;
       user.throws = where;

@@ -850,6 +850,32 @@ TEST_F(Host, ThreadsWithContextsOfTheirOwnAndOneInCommon) {
   common.expect_plan();
 }
 
+TEST_F(Host, ACallbackMayUseAnyContextButItsOwn) {
+  struct visit {
+    eplb_context* own;
+    session<>* other;
+    int calls;
+  } seen{nullptr, nullptr, 0};
+  eplb_options options = cuda_options(small_case(), EPLB_MEMORY_CUDA);
+  options.user = &seen;
+  options.progress_fn = [](void* user, std::int64_t, std::int64_t) -> std::int32_t {
+    auto& [own, other, calls] = *static_cast<visit*>(user);
+    std::int32_t most = 0;
+    ++calls;
+    EXPECT_EQ(eplb_get_max_replica_count(own, &most, nullptr), EPLB_ERROR_INVALID_STATE);
+    EXPECT_EQ(other->submit(), EPLB_SUCCESS) << other->text();
+    other->expect_plan();
+    const session<> another(small_case());
+    return 0;
+  };
+  session<> s(small_case(), options), other(replicating_case());
+  seen.own = s.planner.get();
+  seen.other = &other;
+  ASSERT_EQ(s.submit(), EPLB_SUCCESS) << s.text();
+  EXPECT_EQ(seen.calls, 2);
+  s.expect_plan();
+}
+
 TEST_F(Host, ThousandsOfSubmits) {
   session<> s(case_of({1, 4, 6, 1, 1, 2}, cases::all_rules(1)[0], 3));
   for (int i = 1; i <= 5000; ++i) {

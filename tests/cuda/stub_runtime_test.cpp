@@ -779,6 +779,16 @@ TEST_F(stub_runtime, each_call_can_be_made_to_fail_in_turn) {
   EXPECT_EQ(make_and_free(stream), cudaSuccess);
 }
 
+TEST_F(stub_runtime, all_calls_from_one_on_can_be_made_to_fail) {
+  const cudaStream_t stream = new_stream();
+  stub_cuda::fail_from(2, cudaErrorUnknown);
+  EXPECT_EQ(make_and_free(stream), cudaErrorUnknown);
+  EXPECT_STREQ(stub_cuda::failed_call(), "cudaFree");
+  EXPECT_EQ(cudaStreamSynchronize(stream), cudaErrorUnknown);
+  stub_cuda::fail_call(0, cudaSuccess);
+  EXPECT_EQ(make_and_free(stream), cudaSuccess);
+}
+
 TEST_F(stub_runtime, a_failing_call_does_nothing_unless_it_gives_something_back) {
   const cudaStream_t stream = new_stream();
   stub_cuda::fail_call(1, cudaErrorUnknown);
