@@ -479,12 +479,12 @@ EPLB_API EPLB_NODISCARD eplb_status EPLB_CALL
 eplb_memory_needed(const eplb_shape* shape, const eplb_options* options, size_t* host_bytes,
                    size_t* cuda_bytes, eplb_error* error);
 
-/** The strategy that plans, one of @ref eplb_strategy: what auto became. -1 for NULL. This and the next
+/** The strategy that plans, one of @ref eplb_strategy; what auto became. -1 for NULL. This and the next
  *  two may be called at any time, on any thread. */
 EPLB_API int32_t EPLB_CALL eplb_context_strategy(const eplb_context* context);
-/** Hierarchical or global, one of @ref eplb_policy: what auto became. -1 for NULL. */
+/** Hierarchical or global, one of @ref eplb_policy; what auto became. -1 for NULL. */
 EPLB_API int32_t EPLB_CALL eplb_context_policy(const eplb_context* context);
-/** The backend that plans, one of @ref eplb_backend: what auto became. -1 for NULL. */
+/** The backend that plans, one of @ref eplb_backend; what auto became. -1 for NULL. */
 EPLB_API int32_t EPLB_CALL eplb_context_backend(const eplb_context* context);
 
 /** Submits loads ("weights", as the field calls them) and plans. The plan is complete when the call

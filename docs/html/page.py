@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: MIT
+"""page.py FILE: a page of Markdown as Doxygen has to see it. Pages are written for a site that hosts code; there, headings
+have anchors of themselves, and links name files."""
+
+import pathlib
+import re
+import sys
+
+FENCE = re.compile(r"^(```[a-z]*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+HEADING = re.compile(r"^(#+) (.+)$", re.MULTILINE)
+LINK = re.compile(r"(!?)\[([^\]]+)\]\(([^)\s]+)\)")
+
+
+def slug(heading):
+    """The anchor that a site makes of a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+def outside_fences(text, change):
+    """Changes the text, but for its blocks of code."""
+    parts = []
+    end = 0
+    for block in FENCE.finditer(text):
+        parts += [change(text[end : block.start()]), f"{block[1]}\n{block[2]}```"]
+        end = block.end()
+    return "".join([*parts, change(text[end:])])
+
+
+def label(page):
+    return "index" if page == "README" else page.lower()
+
+
+def link(match):
+    picture, text, target = match.groups()
+    file, _, anchor = target.partition("#")
+    path = pathlib.PurePath(file or page.name)
+    if picture or "://" in target:
+        return match[0].replace(target, path.name) if picture else match[0]
+    if path.suffix == ".md":
+        return f"[{text}](@ref {label(path.stem)}{'-' + anchor if anchor else ''})"
+    if path.name == "eplb.h":
+        return f"[{text}](@ref eplb.h)"
+    if path.name == "examples":
+        return f"[{text}](examples.html)"
+    if path.parent.name == "examples" and path.parent.parent.name in ("", "docs") and path.suffix == ".c":
+        return f"[{text}]({path.stem.replace('_', '__')}_8c-example.html)"
+    return text if "`" in text else f"`{text}`"  # a source, which is not among the pages
+
+
+def heading(match):
+    marks, text = match.groups()
+    if marks == "#":
+        contents = "\n\n[TOC]\n" if page.stem != "README" else ""
+        return f"# {text}{'' if page.stem == 'README' else f' {{#{label(page.stem)}}}'}{contents}"
+    return f"{marks} {text} {{#{label(page.stem)}-{slug(text)}}}"
+
+
+if __name__ == "__main__":
+    page = pathlib.Path(sys.argv[1])
+    sys.stdout.write(outside_fences(page.read_text(), lambda text: HEADING.sub(heading, LINK.sub(link, text))))
