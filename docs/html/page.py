@@ -43,15 +43,16 @@ def link(match):
     if path.name == "examples":
         return f"[{text}](examples.html)"
     if path.parent.name == "examples" and path.parent.parent.name in ("", "docs") and path.suffix == ".c":
-        return f"[{text}]({path.stem.replace('_', '__')}_8c-example.html)"
+        return f"[{text}]({path.stem}_8c-example.html)"
     return text if "`" in text else f"`{text}`"  # a source, which is not among the pages
 
 
 def heading(match):
     marks, text = match.groups()
+    if page.stem == "README":  # which is the page above all, and has no sections in the navigation
+        return match[0] if marks == "#" else f"<h2>{text}</h2>"
     if marks == "#":
-        contents = "\n\n[TOC]\n" if page.stem != "README" else ""
-        return f"# {text}{'' if page.stem == 'README' else f' {{#{label(page.stem)}}}'}{contents}"
+        return f"# {text} {{#{label(page.stem)}}}\n\n[TOC]\n"
     return f"{marks} {text} {{#{label(page.stem)}-{slug(text)}}}"
 
 

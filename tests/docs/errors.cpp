@@ -186,7 +186,8 @@ int main() {
   memory();
   callbacks();
   cuda();
-  for (eplb_status status = 0; status <= EPLB_ERROR_INTERNAL; ++status) {  // each is on the page, with this of it
+  std::printf("\n");  // and what it says of each status there is
+  for (eplb_status status = 0; status <= EPLB_ERROR_INTERNAL; ++status) {
     std::printf("%s\t%s\n", eplb_status_name(status), eplb_status_string(status));
   }
   return 0;
