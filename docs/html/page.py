@@ -2,12 +2,14 @@
 """page.py FILE: a page of Markdown as Doxygen has to see it. Pages are written for a site that hosts code; there, headings
 have anchors of themselves, and links name files."""
 
+import html
 import pathlib
 import re
 import sys
 
 FENCE = re.compile(r"^(```[a-z]*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 HEADING = re.compile(r"^(#+) (.+)$", re.MULTILINE)
+CODE = re.compile(r"`([^`]+)`")
 LINK = re.compile(r"(!?)\[([^\]]+)\]\(([^)\s]+)\)")
 
 
@@ -34,8 +36,10 @@ def link(match):
     picture, text, target = match.groups()
     file, _, anchor = target.partition("#")
     path = pathlib.PurePath(file or page.name)
-    if picture or "://" in target:
-        return match[0].replace(target, path.name) if picture else match[0]
+    if picture:
+        return f'<img src="{path.name}" alt="{text}"/>'
+    if "://" in target:
+        return match[0]
     if path.suffix == ".md":
         return f"[{text}](@ref {label(path.stem)}{'-' + anchor if anchor else ''})"
     if path.name == "eplb.h":
@@ -56,6 +60,17 @@ def heading(match):
     return f"{marks} {text} {{#{label(page.stem)}-{slug(text)}}}"
 
 
+def code(match):
+    if "'" not in match[1]:
+        return match[0]
+    return "<code>" + html.escape(match[1], quote=False).replace("--", "\\--") + "</code>"  # it would end at the apostrophe
+
+
+def doxygen(text):
+    text = CODE.sub(code, text)
+    return HEADING.sub(heading, LINK.sub(link, text))
+
+
 if __name__ == "__main__":
     page = pathlib.Path(sys.argv[1])
-    sys.stdout.write(outside_fences(page.read_text(), lambda text: HEADING.sub(heading, LINK.sub(link, text))))
+    sys.stdout.write(outside_fences(page.read_text(), doxygen))
