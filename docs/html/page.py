@@ -34,6 +34,7 @@ def label(page):
 
 def link(match):
     picture, text, target = match.groups()
+    text = re.sub(r"\s+", " ", text)  # Doxygen wants it on one line
     file, _, anchor = target.partition("#")
     path = pathlib.PurePath(file or page.name)
     if picture:
