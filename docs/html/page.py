@@ -10,7 +10,7 @@ import sys
 FENCE = re.compile(r"^(```[a-z]*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 HEADING = re.compile(r"^(#+) (.+)$", re.MULTILINE)
 CODE = re.compile(r"`([^`]+)`")
-LINK = re.compile(r"(!?)\[([^\]]+)\]\(([^)\s]+)\)")
+LINK = re.compile(r"(!?)\[([^\[\]]+)\]\(([^)\s]+)\)")
 
 
 def slug(heading):

@@ -146,16 +146,15 @@ void callbacks() {
   problem stopped, throwing;
   stopped.options.progress_fn = [](void*, int64_t, int64_t) -> int32_t { return 1; };
   say(stopped.plan());
-  throwing.options.progress_fn = [](void*, int64_t, int64_t) -> int32_t { throw std::runtime_error("out of patience"); };
+  throwing.options.progress_fn = [](void*, int64_t, int64_t) -> int32_t {
+    throw std::runtime_error("out of patience");
+  };
   say(throwing.plan());
 }
 
 void cuda() {
-  const char* const not_built = "this build of libeplb has no CUDA backend";
-  const char* const no_driver = "there is no CUDA driver, or it is older than the CUDA runtime that libeplb was built with";
-  const char* const failed = "cudaStreamSynchronize: unspecified launch failure (cudaErrorLaunchFailure)";
 #ifdef EPLB_STUB_CUDA
-  elsewhere(EPLB_ERROR_UNAVAILABLE, not_built);
+  elsewhere(EPLB_ERROR_UNAVAILABLE, "this build of libeplb has no CUDA backend");
   stub_cuda::set_no_driver(true);
   say(eplb_backend_available(EPLB_BACKEND_CUDA, &error));
   stub_cuda::reset();
@@ -167,10 +166,10 @@ void cuda() {
   stub_cuda::fail_named(nullptr, cudaSuccess);
 #else
   say(eplb_backend_available(EPLB_BACKEND_CUDA, &error));
-  elsewhere(EPLB_ERROR_UNAVAILABLE, no_driver);
-  elsewhere(EPLB_ERROR_CUDA, failed);
+  elsewhere(EPLB_ERROR_UNAVAILABLE,
+            "there is no CUDA driver, or it is older than the CUDA runtime that libeplb was built with");
+  elsewhere(EPLB_ERROR_CUDA, "cudaStreamSynchronize: unspecified launch failure (cudaErrorLaunchFailure)");
 #endif
-  static_cast<void>(not_built), static_cast<void>(no_driver), static_cast<void>(failed);
 }
 
 }  // namespace

@@ -66,9 +66,13 @@ def check_html(folder):
     texts = {file.name: file.read_text() for file in folder.glob("*.html")}
     for name in (f"{label(page.stem)}.html" for page in PAGES):
         words = re.sub(r'<div class="fragment">.*?</div><!-- fragment -->|<[^>]+>', "", texts[name], flags=re.DOTALL)
-        if left := re.search(r"\\ilinebr|\*\*\w|\]\(|@ref|@section|^```", words, re.MULTILINE):
+        if left := re.search(r"\\ilinebr|\*\*\w|\]\(|@ref|@section|^```| \| |## ", words, re.MULTILINE):
             yield f"{name}: {left[0]} came out as text: {words[left.start() - 30 : left.end() + 30]!r}"
     pages = {name: Page(text) for name, text in texts.items()}
+    for page in PAGES[1:]:
+        for anchor in anchors_of(split(page)[1])[1:]:
+            if f"{label(page.stem)}-{anchor}" not in pages[f"{label(page.stem)}.html"].anchors:
+                yield f"{page.name}: the heading {anchor} is not in the HTML"
     links = {(name, link) for name, page in pages.items() for link in page.links}
     navigation = (folder / "navtreedata.js").read_text()
     links |= {("navtreedata.js", link) for link in re.findall(r'"([^"\s]*\.html[^"\s]*|@ref[^"]*)"', navigation)}
