@@ -53,7 +53,7 @@ def link(match):
 
 
 def heading(match):
-    marks, text = match.groups()
+    marks, text = match[1], match[2].replace("#", "\\#")
     if page.stem == "README":  # which is the page above all, and has no sections in the navigation
         return match[0] if marks == "#" else f"<h2>{text}</h2>"
     if marks == "#":

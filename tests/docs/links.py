@@ -70,6 +70,9 @@ def check_html(folder):
             yield f"{name}: {left[0]} came out as text: {words[left.start() - 30 : left.end() + 30]!r}"
     pages = {name: Page(text) for name, text in texts.items()}
     for page in PAGES[1:]:
+        title = page.read_text().split("\n", 1)[0][2:]
+        if f'<div class="title">{title}' not in texts[f"{label(page.stem)}.html"]:
+            yield f"{page.name}: its title is not {title} in the HTML"
         for anchor in anchors_of(split(page)[1])[1:]:
             if f"{label(page.stem)}-{anchor}" not in pages[f"{label(page.stem)}.html"].anchors:
                 yield f"{page.name}: the heading {anchor} is not in the HTML"
