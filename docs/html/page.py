@@ -53,11 +53,11 @@ def link(match):
 
 
 def heading(match):
-    marks, text = match[1], match[2].replace("#", "\\#")
+    marks, text = match.groups()
     if page.stem == "README":  # which is the page above all, and has no sections in the navigation
         return match[0] if marks == "#" else f"<h2>{text}</h2>"
     if marks == "#":
-        return f"# {text} {{#{label(page.stem)}}}\n\n[TOC]\n"
+        return f"{text} {{#{label(page.stem)}}}\n===\n\n[TOC]\n"  # after marks, C# would lose its own
     return f"{marks} {text} {{#{label(page.stem)}-{slug(text)}}}"
 
 
