@@ -3,6 +3,7 @@
 
 import pathlib
 import re
+import sys
 from dataclasses import dataclass
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
@@ -27,24 +28,23 @@ class Block:
 
 def split(page):
     """The blocks of a page, and its text without them. Code that is not fenced is an error."""
-    blocks, prose, since, fence = [], [], [], None
+    blocks, prose, before, fence = [], [], [], None
+    in_list = after_empty = False
     for number, line in enumerate(page.read_text().splitlines(), 1):
-        if fence is not None:
-            if line == "```":
-                blocks.append(Block(*fence, "".join(code), "\n".join(since)))
-                fence, since = None, []
-            else:
-                code.append(line + "\n")
+        if fence is not None and line != "```":
+            fence.text += line + "\n"
+        elif fence is not None:
+            blocks.append(fence)
+            before, fence = [], None
         elif line.startswith("```"):
-            fence, code = (number, line[3:].strip()), []
+            fence = Block(number, line[3:].strip(), "", "\n".join(before))
         else:
-            if re.match(" {4}", line) and not since[-1:] == [""] or not line.startswith("    "):
-                since.append(line)
-                prose.append(line)
-            elif any(re.match(r"(-|\d+\.) ", text) for text in since[-4:]):
-                prose.append(line)
-            else:
-                raise SystemExit(f"{page.name}:{number}: indented code; fence it, and say what it is")
+            in_list = bool(re.match(r"- |\d+\. ", line)) or in_list and line[:1] in ("", " ")
+            if line.startswith("    ") and after_empty and not in_list:
+                sys.exit(f"{page.name}:{number}: indented code; fence it, and say what it is")
+            before.append(line)
+            prose.append(line)
+        after_empty = not line
     if fence is not None:
-        raise SystemExit(f"{page.name}:{fence[0]}: the block has no end")
+        sys.exit(f"{page.name}:{fence.line}: the block has no end")
     return blocks, "\n".join(prose)
