@@ -56,7 +56,7 @@ static double documented(const eplb_shape* shape, const eplb_options* options, i
   const double plans = 2 * (4 * samples * layers * experts + 4 * layers * slots + 2 * layers * experts);
   const double nodes = searches ? 16 * layers * shape->num_nodes : 0;
   const double once = 60 * experts + 20 * gpus;
-  const double each = 60 * slots + 30 * experts + 30 * gpus + 10 * shape->num_groups;
+  const double each = 60 * slots + 30 * experts + 40 * gpus;
   const double search = searches ? (slots + 32) * (8 * samples + 24) + experts * (4 * samples + 10) + 12 * gpus : 0;
   return plans + nodes + once + threads * (each + search + 8192) + 8192;
 }
