@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: MIT
-# Compiles a file that has nothing but `#include <eplb/eplb.h>`, with every warning an error. -Wpadded:
-# a byte of a struct without a name could not be zeroed by a binding.
+# Compiles a file that has nothing but `#include <eplb/eplb.h>`, with every warning an error; clang's is all it
+# has. -Wpadded: a byte of a struct without a name could not be zeroed by a binding.
 set(warnings -Wall -Wextra -pedantic-errors -Wpadded -Wundef -Werror)
 
 function(compile compiler language dialects)
+  if(compiler MATCHES "clang")
+    list(APPEND ARGN -Weverything)
+  endif()
   foreach(dialect ${dialects})
     execute_process(COMMAND ${CMAKE_COMMAND} -E echo "#include <eplb/eplb.h>"
                     COMMAND ${compiler} -x ${language} -std=${dialect} ${warnings} ${ARGN} -I${INCLUDE} -fsyntax-only -
