@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# Installs BUILD, moves the installed tree, and uses it as others would: by pkg-config, by
-# find_package, and by the tool where it is built. All three must come to the same maps.
+# Installs BUILD and moves the installed tree, or unpacks the tarball RELEASE of BUILD, and uses it as others would: by
+# pkg-config, by find_package, and by the tool where it is built. All three must come to the same maps.
 function(run output)
   execute_process(COMMAND ${ARGN} OUTPUT_VARIABLE out COMMAND_ERROR_IS_FATAL ANY)
   set(${output} "${out}" PARENT_SCOPE)
@@ -8,8 +8,13 @@ endfunction()
 
 file(REMOVE_RECURSE ${WORK})
 file(MAKE_DIRECTORY ${WORK})
-run(log ${CMAKE_COMMAND} --install ${BUILD} --prefix ${WORK}/first)
-file(RENAME ${WORK}/first ${WORK}/moved)
+if(RELEASE)
+  run(log ${CMAKE_COMMAND} -E chdir ${WORK} ${CMAKE_COMMAND} -E tar xf ${BUILD}/${RELEASE}.tar.gz)
+else()
+  set(RELEASE first)
+  run(log ${CMAKE_COMMAND} --install ${BUILD} --prefix ${WORK}/first)
+endif()
+file(RENAME ${WORK}/${RELEASE} ${WORK}/moved)
 set(libraries ${WORK}/moved/${LIBDIR})
 
 # pkg-config
