@@ -10,21 +10,21 @@
 /* All that calls work with, and the `user` of the callbacks. */
 typedef struct eplb_go_call {
   eplb_context* context;
-  eplb_shape    shape;
-  eplb_options  options;
-  eplb_input    input;
-  eplb_maps     maps;
-  eplb_stats    stats;
-  eplb_packing  packing;
-  eplb_error    error;
-  int32_t       wants_stats; /* 0: the call gets NULL for stats. */
-  int32_t       max_replica_count;
-  size_t        host_bytes;
-  size_t        cuda_bytes;
-  uint32_t      check_flags;
-  int32_t       cancelled; /* Set from another thread to end a plan. */
-  void*         stream;
-  uintptr_t     listener; /* A runtime/cgo.Handle; 0: none. */
+  eplb_shape shape;
+  eplb_options options;
+  eplb_input input;
+  eplb_maps maps;
+  eplb_stats stats;
+  eplb_packing packing;
+  eplb_error error;
+  int32_t wants_stats; /* 0: the call gets NULL for stats. */
+  int32_t max_replica_count;
+  size_t host_bytes;
+  size_t cuda_bytes;
+  uint32_t check_flags;
+  int32_t cancelled; /* Set from another thread to end a plan. */
+  void* stream;
+  uintptr_t listener; /* A runtime/cgo.Handle; 0: none. */
 } eplb_go_call;
 
 typedef enum eplb_go_function {

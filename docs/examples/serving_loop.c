@@ -73,8 +73,7 @@ static void serve(eplb_context* context, const eplb_shape* shape) {
     }
     before = judge(shape, &maps, window[samples - 1]);
     if (eplb_get_maps(context, &maps, &error) != EPLB_SUCCESS) fail(&error);
-    printf("round %d: balancedness %.3f before, %.3f after\n", round, before,
-           judge(shape, &maps, window[samples - 1]));
+    printf("round %d: balancedness %.3f before, %.3f after\n", round, before, judge(shape, &maps, window[samples - 1]));
   }
 }
 

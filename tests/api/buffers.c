@@ -37,8 +37,7 @@ static void tear_down(setting* s) {
 
 static void refuse_maps(setting* s, eplb_status status, const char* words) {
   CHECK_FAILS(status, words, eplb_get_maps(s->context, &s->p.maps, &check_error));
-  CHECK_FAILS(status, words,
-              eplb_rebalance_experts(&s->shape, &s->options, &s->input, &s->p.maps, NULL, &check_error));
+  CHECK_FAILS(status, words, eplb_rebalance_experts(&s->shape, &s->options, &s->input, &s->p.maps, NULL, &check_error));
   CHECK(eplb_get_maps(s->context, &s->p.maps, NULL) == status);
   CHECK(plan_unwritten(&s->p));
 }

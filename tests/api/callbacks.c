@@ -175,8 +175,7 @@ static void cancelling_the_parts(void) {
   CHECK_FAILS(EPLB_ERROR_CANCELLED, "", eplb_balanced_packing(&options, &input, &packing, &check_error));
   CHECK(packs[0] == 0x55555555 && packs[COUNT - 1] == 0x55555555);
   l = listen(1);
-  CHECK_FAILS(EPLB_ERROR_CANCELLED, "",
-              eplb_replicate_experts(&shape, &options, &input, &p.maps, &check_error));
+  CHECK_FAILS(EPLB_ERROR_CANCELLED, "", eplb_replicate_experts(&shape, &options, &input, &p.maps, &check_error));
   CHECK(plan_unwritten(&p));
   plan_free(&p);
 }
@@ -201,10 +200,8 @@ static void call_everything(visitor* v) {
     CHECK_FAILS(EPLB_ERROR_INVALID_STATE, "in use", eplb_get_maps(v->own, &v->got.maps, &check_error));
     CHECK_FAILS(EPLB_ERROR_INVALID_STATE, "in use", eplb_get_stats(v->own, &stats, &check_error));
     CHECK_FAILS(EPLB_ERROR_INVALID_STATE, "in use", eplb_get_max_replica_count(v->own, &count, &check_error));
-    CHECK_FAILS(EPLB_ERROR_INVALID_STATE, "in use",
-                eplb_submit_weights_async(v->own, &v->input, NULL, &check_error));
-    CHECK_FAILS(EPLB_ERROR_INVALID_STATE, "in use",
-                eplb_get_maps_async(v->own, &v->got.maps, NULL, &check_error));
+    CHECK_FAILS(EPLB_ERROR_INVALID_STATE, "in use", eplb_submit_weights_async(v->own, &v->input, NULL, &check_error));
+    CHECK_FAILS(EPLB_ERROR_INVALID_STATE, "in use", eplb_get_maps_async(v->own, &v->got.maps, NULL, &check_error));
     CHECK(eplb_context_strategy(v->own) == EPLB_STRATEGY_LPT_RESTART4);
   }
   CHECK_OK(eplb_submit_weights(v->other, &v->input, &check_error));

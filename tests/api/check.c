@@ -37,8 +37,8 @@ static int contains_all(const char* sentence, const char* words) {
   return 1;
 }
 
-int check_fails(eplb_status expected, const char* words, eplb_status status, const char* text,
-                const char* file, int line) {
+int check_fails(eplb_status expected, const char* words, eplb_status status, const char* text, const char* file,
+                int line) {
   const int holds = status == expected && check_error.status == status &&
                     memchr(check_error.message, '\0', sizeof check_error.message) != NULL &&
                     strlen(check_error.message) > 10 && contains_all(check_error.message, words);

@@ -40,10 +40,8 @@ static void refuse_parts(void) {
   packing.pack_index = pack;
   packing.pack_index_count = 4;
   options.backend = EPLB_BACKEND_CUDA;
-  CHECK_FAILS(EPLB_ERROR_UNAVAILABLE, "CUDA",
-              eplb_balanced_packing(&options, &input, &packing, &check_error));
-  CHECK_FAILS(EPLB_ERROR_UNAVAILABLE, "CUDA",
-              eplb_replicate_experts(&shape, &options, &input, &p.maps, &check_error));
+  CHECK_FAILS(EPLB_ERROR_UNAVAILABLE, "CUDA", eplb_balanced_packing(&options, &input, &packing, &check_error));
+  CHECK_FAILS(EPLB_ERROR_UNAVAILABLE, "CUDA", eplb_replicate_experts(&shape, &options, &input, &p.maps, &check_error));
   CHECK(pack[0] == -7 && pack[3] == -7 && plan_unwritten(&p));
   plan_free(&p);
 }
@@ -89,8 +87,7 @@ static void a_workspace_on_the_cpu(void) {
   char memory[64];
   options.workspace = memory;
   options.workspace_bytes = sizeof memory;
-  CHECK_FAILS(EPLB_ERROR_INVALID_ARGUMENT, "workspace|cpu",
-              eplb_create(&shape, &options, &context, &check_error));
+  CHECK_FAILS(EPLB_ERROR_INVALID_ARGUMENT, "workspace|cpu", eplb_create(&shape, &options, &context, &check_error));
   CHECK(context == NULL);
 }
 
@@ -105,8 +102,7 @@ static void cuda_memory_on_the_cpu(void) {
   CHECK_FAILS(EPLB_ERROR_INVALID_ARGUMENT, "input.memory|cuda|host",
               eplb_submit_weights(context, &input, &check_error));
   p.maps.memory = EPLB_MEMORY_CUDA;
-  CHECK_FAILS(EPLB_ERROR_INVALID_ARGUMENT, "maps.memory|cuda|host",
-              eplb_get_maps(context, &p.maps, &check_error));
+  CHECK_FAILS(EPLB_ERROR_INVALID_ARGUMENT, "maps.memory|cuda|host", eplb_get_maps(context, &p.maps, &check_error));
   CHECK(plan_unwritten(&p));
   eplb_destroy(context);
   plan_free(&p);
@@ -117,14 +113,12 @@ static void asynchronous_calls_on_the_cpu(void) {
   const eplb_input input = make_input(EPLB_TYPE_FLOAT32, loads, 4);
   eplb_context* context = context_of(&shape, NULL);
   plan p = plan_new(&shape, EPLB_TYPE_INT32);
-  CHECK_FAILS(EPLB_ERROR_INVALID_STATE, "cpu",
-              eplb_submit_weights_async(context, &input, NULL, &check_error));
+  CHECK_FAILS(EPLB_ERROR_INVALID_STATE, "cpu", eplb_submit_weights_async(context, &input, NULL, &check_error));
   CHECK_OK(eplb_submit_weights(context, &input, &check_error));
   CHECK_FAILS(EPLB_ERROR_INVALID_STATE, "cpu", eplb_get_maps_async(context, &p.maps, NULL, &check_error));
   CHECK_FAILS(EPLB_ERROR_INVALID_STATE, "cpu", eplb_poll(context, &check_error));
   CHECK(plan_unwritten(&p));
-  CHECK_FAILS(EPLB_ERROR_INVALID_ARGUMENT, "context",
-              eplb_submit_weights_async(NULL, &input, NULL, &check_error));
+  CHECK_FAILS(EPLB_ERROR_INVALID_ARGUMENT, "context", eplb_submit_weights_async(NULL, &input, NULL, &check_error));
   CHECK_FAILS(EPLB_ERROR_INVALID_ARGUMENT, "context", eplb_get_maps_async(NULL, &p.maps, NULL, &check_error));
   CHECK_FAILS(EPLB_ERROR_INVALID_ARGUMENT, "context", eplb_poll(NULL, &check_error));
   eplb_destroy(context);

@@ -5,9 +5,7 @@
 
 #include "check.h"
 
-static int is_one_line(const char* text) {
-  return text != NULL && text[0] != '\0' && strchr(text, '\n') == NULL;
-}
+static int is_one_line(const char* text) { return text != NULL && text[0] != '\0' && strchr(text, '\n') == NULL; }
 
 static void version(void) {
   char numbers[32];
@@ -18,12 +16,19 @@ static void version(void) {
 }
 
 static void statuses(void) {
-  static const char* const names[] = {
-      "EPLB_SUCCESS",               "EPLB_NOT_READY",          "EPLB_ERROR_INVALID_ARGUMENT",
-      "EPLB_ERROR_INVALID_LOAD",    "EPLB_ERROR_INVALID_PLACEMENT", "EPLB_ERROR_INVALID_STATE",
-      "EPLB_ERROR_STRUCT_SIZE",     "EPLB_ERROR_BUFFER_TOO_SMALL",  "EPLB_ERROR_OUT_OF_MEMORY",
-      "EPLB_ERROR_UNAVAILABLE",     "EPLB_ERROR_CANCELLED",    "EPLB_ERROR_CUDA",
-      "EPLB_ERROR_INTERNAL"};
+  static const char* const names[] = {"EPLB_SUCCESS",
+                                      "EPLB_NOT_READY",
+                                      "EPLB_ERROR_INVALID_ARGUMENT",
+                                      "EPLB_ERROR_INVALID_LOAD",
+                                      "EPLB_ERROR_INVALID_PLACEMENT",
+                                      "EPLB_ERROR_INVALID_STATE",
+                                      "EPLB_ERROR_STRUCT_SIZE",
+                                      "EPLB_ERROR_BUFFER_TOO_SMALL",
+                                      "EPLB_ERROR_OUT_OF_MEMORY",
+                                      "EPLB_ERROR_UNAVAILABLE",
+                                      "EPLB_ERROR_CANCELLED",
+                                      "EPLB_ERROR_CUDA",
+                                      "EPLB_ERROR_INTERNAL"};
   static const eplb_status unknown[] = {-1, EPLB_ERROR_INTERNAL + 1, INT32_MAX, INT32_MIN};
   eplb_status status;
   size_t i;
@@ -39,9 +44,16 @@ static void statuses(void) {
 }
 
 static void strategies(void) {
-  static const char* const names[] = {
-      "auto",        "lpt",         "lpt-swap-minmax",    "lpt-restart4",        "lpt-swap-any",
-      "lpt-restart64-any", "lpt-swap-l2", "zigzag-swap-minmax", "lpt-restart64-minmax", "search"};
+  static const char* const names[] = {"auto",
+                                      "lpt",
+                                      "lpt-swap-minmax",
+                                      "lpt-restart4",
+                                      "lpt-swap-any",
+                                      "lpt-restart64-any",
+                                      "lpt-swap-l2",
+                                      "zigzag-swap-minmax",
+                                      "lpt-restart64-minmax",
+                                      "search"};
   const int32_t count = eplb_strategy_count();
   int32_t s;
   CHECK(count == EPLB_STRATEGY_SEARCH + 1);
@@ -89,8 +101,7 @@ static void devices(void) {
               eplb_device_describe(EPLB_BACKEND_CPU, 1, part, sizeof part, &check_error));
   CHECK_FAILS(EPLB_ERROR_INVALID_ARGUMENT, "device|-1",
               eplb_device_describe(EPLB_BACKEND_CPU, -1, part, sizeof part, &check_error));
-  CHECK_FAILS(EPLB_ERROR_INVALID_ARGUMENT, "text",
-              eplb_device_describe(EPLB_BACKEND_CPU, 0, part, 0, &check_error));
+  CHECK_FAILS(EPLB_ERROR_INVALID_ARGUMENT, "text", eplb_device_describe(EPLB_BACKEND_CPU, 0, part, 0, &check_error));
   CHECK_FAILS(EPLB_ERROR_INVALID_ARGUMENT, "text",
               eplb_device_describe(EPLB_BACKEND_CPU, 0, NULL, sizeof part, &check_error));
   CHECK(part[0] == '?');

@@ -6,8 +6,7 @@
 
 #include "check.h"
 
-eplb_shape make_shape(int32_t layers, int32_t experts, int32_t slots, int32_t groups, int32_t nodes,
-                      int32_t gpus) {
+eplb_shape make_shape(int32_t layers, int32_t experts, int32_t slots, int32_t groups, int32_t nodes, int32_t gpus) {
   eplb_shape shape;
   CHECK(eplb_shape_init(&shape, sizeof shape) == EPLB_SUCCESS);
   shape.num_layers = layers;

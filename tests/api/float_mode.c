@@ -14,11 +14,11 @@ enum { LAYERS = 5, EXPERTS = 4, COUNT = LAYERS * EXPERTS };
 
 /* In each layer the fifth slot goes to the first or the second expert, depending on how a load or the
  * sum of two samples is rounded, or on whether tiny loads are flushed to zero. */
-static const double samples[2][COUNT] = {{0x1p24, 0x1p24 + 1, 1, 1,     /* a load, rounded down */
-                                          0x1p24 + 2, 0x1p24 + 3, 1, 1, /* a load, rounded up */
-                                          0x1p24, 0x1p24, 1, 1,         /* a sum, rounded down */
-                                          0x1p24 + 2, 0x1p24 + 2, 1, 1, /* a sum, rounded up */
-                                          0, 0x1p-140, 0x1p-149, 0},
+static const double samples[2][COUNT] = {{0x1p24,     0x1p24 + 1, 1,        1, /* a load, rounded down */
+                                          0x1p24 + 2, 0x1p24 + 3, 1,        1, /* a load, rounded up */
+                                          0x1p24,     0x1p24,     1,        1, /* a sum, rounded down */
+                                          0x1p24 + 2, 0x1p24 + 2, 1,        1, /* a sum, rounded up */
+                                          0,          0x1p-140,   0x1p-149, 0},
                                          {0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0}};
 
 static eplb_shape shape;

@@ -72,8 +72,7 @@ static void one_wrong_value(void) {
     p = sound;
     CHECK_OK(eplb_check_placement(&shape, &maps, 0, &check_error));
     cases[i].map[cases[i].index] = cases[i].value;
-    CHECK_FAILS(EPLB_ERROR_INVALID_PLACEMENT, cases[i].words,
-                eplb_check_placement(&shape, &maps, 0, &check_error));
+    CHECK_FAILS(EPLB_ERROR_INVALID_PLACEMENT, cases[i].words, eplb_check_placement(&shape, &maps, 0, &check_error));
     CHECK_FAILS(EPLB_ERROR_INVALID_PLACEMENT, cases[i].words,
                 eplb_score_placement(&shape, &input, &maps, &stats, &check_error));
     CHECK(eplb_check_placement(&shape, &maps, 0, NULL) == EPLB_ERROR_INVALID_PLACEMENT);
@@ -87,8 +86,7 @@ static void the_first_of_several(void) {
   p.experts[4] = 8;
   p.experts[3] = 7;
   p.experts[SLOTS] = 9;
-  CHECK_FAILS(EPLB_ERROR_INVALID_PLACEMENT, "layer 0|slot 3|7",
-              eplb_check_placement(&shape, &maps, 0, &check_error));
+  CHECK_FAILS(EPLB_ERROR_INVALID_PLACEMENT, "layer 0|slot 3|7", eplb_check_placement(&shape, &maps, 0, &check_error));
 }
 
 /* Which replica is the first is for the placement to say, but all its maps must say the same. */
@@ -122,8 +120,7 @@ static void duplicates(void) {
   shape.num_layers = 1;
   CHECK_OK(eplb_check_placement(&shape, &maps, EPLB_CHECK_DUPLICATES, &check_error));
   shape.num_layers = LAYERS;
-  CHECK_FAILS(EPLB_ERROR_INVALID_ARGUMENT, "flags|6",
-              eplb_check_placement(&shape, &maps, 6, &check_error));
+  CHECK_FAILS(EPLB_ERROR_INVALID_ARGUMENT, "flags|6", eplb_check_placement(&shape, &maps, 6, &check_error));
 }
 
 static void bad_arguments(void) {
@@ -139,20 +136,13 @@ static void bad_arguments(void) {
   device.memory = EPLB_MEMORY_CUDA;
   CHECK_FAILS(EPLB_ERROR_INVALID_ARGUMENT, "shape", eplb_check_placement(NULL, &maps, 0, &check_error));
   CHECK_FAILS(EPLB_ERROR_INVALID_ARGUMENT, "maps", eplb_check_placement(&shape, NULL, 0, &check_error));
-  CHECK_FAILS(EPLB_ERROR_INVALID_ARGUMENT, "physical_to_logical",
-              eplb_check_placement(&shape, &none, 0, &check_error));
-  CHECK_FAILS(EPLB_ERROR_BUFFER_TOO_SMALL, "replica_rank|9|10",
-              eplb_check_placement(&shape, &narrow, 0, &check_error));
-  CHECK_FAILS(EPLB_ERROR_INVALID_ARGUMENT, "memory",
-              eplb_check_placement(&shape, &device, 0, &check_error));
-  CHECK_FAILS(EPLB_ERROR_INVALID_ARGUMENT, "shape",
-              eplb_score_placement(NULL, &input, &maps, &stats, &check_error));
-  CHECK_FAILS(EPLB_ERROR_INVALID_ARGUMENT, "input",
-              eplb_score_placement(&shape, NULL, &maps, &stats, &check_error));
-  CHECK_FAILS(EPLB_ERROR_INVALID_ARGUMENT, "maps",
-              eplb_score_placement(&shape, &input, NULL, &stats, &check_error));
-  CHECK_FAILS(EPLB_ERROR_INVALID_ARGUMENT, "stats",
-              eplb_score_placement(&shape, &input, &maps, NULL, &check_error));
+  CHECK_FAILS(EPLB_ERROR_INVALID_ARGUMENT, "physical_to_logical", eplb_check_placement(&shape, &none, 0, &check_error));
+  CHECK_FAILS(EPLB_ERROR_BUFFER_TOO_SMALL, "replica_rank|9|10", eplb_check_placement(&shape, &narrow, 0, &check_error));
+  CHECK_FAILS(EPLB_ERROR_INVALID_ARGUMENT, "memory", eplb_check_placement(&shape, &device, 0, &check_error));
+  CHECK_FAILS(EPLB_ERROR_INVALID_ARGUMENT, "shape", eplb_score_placement(NULL, &input, &maps, &stats, &check_error));
+  CHECK_FAILS(EPLB_ERROR_INVALID_ARGUMENT, "input", eplb_score_placement(&shape, NULL, &maps, &stats, &check_error));
+  CHECK_FAILS(EPLB_ERROR_INVALID_ARGUMENT, "maps", eplb_score_placement(&shape, &input, NULL, &stats, &check_error));
+  CHECK_FAILS(EPLB_ERROR_INVALID_ARGUMENT, "stats", eplb_score_placement(&shape, &input, &maps, NULL, &check_error));
   CHECK_FAILS(EPLB_ERROR_BUFFER_TOO_SMALL, "loads|5|6",
               eplb_score_placement(&shape, &few, &maps, &stats, &check_error));
   CHECK_FAILS(EPLB_ERROR_INVALID_LOAD, "layer 1|expert 2|-4",

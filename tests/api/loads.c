@@ -175,8 +175,7 @@ static void refuse(int32_t type, const void* loads, int32_t samples, const char*
   CHECK_FAILS(EPLB_ERROR_INVALID_LOAD, words,
               eplb_rebalance_experts(&shape, &options, &input, &after.maps, &stats, &check_error));
   CHECK(plan_unwritten(&after) && memcmp(&stats, &stats_before, sizeof stats) == 0);
-  CHECK(eplb_rebalance_experts(&shape, &options, &input, &after.maps, &stats, NULL) ==
-        EPLB_ERROR_INVALID_LOAD);
+  CHECK(eplb_rebalance_experts(&shape, &options, &input, &after.maps, &stats, NULL) == EPLB_ERROR_INVALID_LOAD);
 
   context = context_of(&shape, &options);
   CHECK_OK(eplb_submit_weights(context, &sound, &check_error));

@@ -132,9 +132,7 @@ static int32_t packs[COUNT];
 static eplb_status do_rebalance(const eplb_options* o) {
   return eplb_rebalance_experts(&shape, o, &input, &out.maps, NULL, &check_error);
 }
-static eplb_status do_pack(const eplb_options* o) {
-  return eplb_balanced_packing(o, &input, &packing, &check_error);
-}
+static eplb_status do_pack(const eplb_options* o) { return eplb_balanced_packing(o, &input, &packing, &check_error); }
 static eplb_status do_replicate(const eplb_options* o) {
   return eplb_replicate_experts(&shape, o, &input, &out.maps, &check_error);
 }

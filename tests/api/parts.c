@@ -111,8 +111,7 @@ static void impossible_packings(void) {
   CHECK_FAILS(EPLB_ERROR_INVALID_ARGUMENT, "packing", eplb_balanced_packing(NULL, &input, NULL, &check_error));
   CHECK_FAILS(EPLB_ERROR_INVALID_ARGUMENT, "input", eplb_balanced_packing(NULL, NULL, &packing, &check_error));
   input.loads_count = COUNT - 1;
-  CHECK_FAILS(EPLB_ERROR_BUFFER_TOO_SMALL, "loads|7|8",
-              eplb_balanced_packing(NULL, &input, &packing, &check_error));
+  CHECK_FAILS(EPLB_ERROR_BUFFER_TOO_SMALL, "loads|7|8", eplb_balanced_packing(NULL, &input, &packing, &check_error));
   input = make_input(EPLB_TYPE_FLOAT32, bad, COUNT);
   CHECK_FAILS(EPLB_ERROR_INVALID_LOAD, "1|2|-6", eplb_balanced_packing(NULL, &input, &packing, &check_error));
 
@@ -211,12 +210,9 @@ static void impossible_replications(void) {
   const float nothing_but[] = {7, 0, 0, 0};
   const eplb_input hot = make_input(EPLB_TYPE_FLOAT32, nothing_but, 4);
   plan p = plan_new(&shape, EPLB_TYPE_INT32);
-  CHECK_FAILS(EPLB_ERROR_INVALID_ARGUMENT, "shape",
-              eplb_replicate_experts(NULL, NULL, &input, &p.maps, &check_error));
-  CHECK_FAILS(EPLB_ERROR_INVALID_ARGUMENT, "input",
-              eplb_replicate_experts(&shape, NULL, NULL, &p.maps, &check_error));
-  CHECK_FAILS(EPLB_ERROR_INVALID_ARGUMENT, "maps",
-              eplb_replicate_experts(&shape, NULL, &input, NULL, &check_error));
+  CHECK_FAILS(EPLB_ERROR_INVALID_ARGUMENT, "shape", eplb_replicate_experts(NULL, NULL, &input, &p.maps, &check_error));
+  CHECK_FAILS(EPLB_ERROR_INVALID_ARGUMENT, "input", eplb_replicate_experts(&shape, NULL, NULL, &p.maps, &check_error));
+  CHECK_FAILS(EPLB_ERROR_INVALID_ARGUMENT, "maps", eplb_replicate_experts(&shape, NULL, &input, NULL, &check_error));
   CHECK_FAILS(EPLB_ERROR_INVALID_ARGUMENT, "num_physical_experts|3|4",
               eplb_replicate_experts(&few, NULL, &input, &p.maps, &check_error));
   p.maps.max_replicas = 2;

@@ -32,8 +32,7 @@ static void check_hand_stats(const eplb_stats* stats) {
   CHECK(stats->gpu_load[0] == 74 && stats->gpu_load[1] == 82);
 }
 
-static eplb_stats stats_with_buffers(double* layer_balancedness, size_t layers, double* gpu_load,
-                                     size_t gpus) {
+static eplb_stats stats_with_buffers(double* layer_balancedness, size_t layers, double* gpu_load, size_t gpus) {
   eplb_stats stats = make_stats();
   stats.layer_balancedness = layer_balancedness;
   stats.layer_balancedness_count = layers;
@@ -270,8 +269,7 @@ static void buffers_left_out(void) {
   size_t m;
   for (m = 0; m < sizeof maps / sizeof *maps; ++m) {
     plan some = plan_new(&shape, EPLB_TYPE_INT32), expected = plan_of(&shape, &options, &input);
-    memset((int32_t*)expected.block + maps[m].begin, UNWRITTEN,
-           (maps[m].end - maps[m].begin) * sizeof(int32_t));
+    memset((int32_t*)expected.block + maps[m].begin, UNWRITTEN, (maps[m].end - maps[m].begin) * sizeof(int32_t));
     memset((char*)&some.maps + maps[m].field, 0, sizeof(void*));
     CHECK_OK(eplb_rebalance_experts(&shape, &options, &input, &some.maps, NULL, &check_error));
     CHECK(plan_same(&some, &expected));

@@ -16,8 +16,7 @@ static void refuse(const eplb_shape* shape, const eplb_options* options, const c
   plan p = plan_new(&sound, EPLB_TYPE_INT32);
   size_t host = 7, cuda = 7;
   CHECK_FAILS(EPLB_ERROR_INVALID_ARGUMENT, words, eplb_create(shape, options, &context, &check_error));
-  CHECK_FAILS(EPLB_ERROR_INVALID_ARGUMENT, words,
-              eplb_memory_needed(shape, options, &host, &cuda, &check_error));
+  CHECK_FAILS(EPLB_ERROR_INVALID_ARGUMENT, words, eplb_memory_needed(shape, options, &host, &cuda, &check_error));
   CHECK_FAILS(EPLB_ERROR_INVALID_ARGUMENT, words,
               eplb_rebalance_experts(shape, options, &input, &p.maps, NULL, &check_error));
   CHECK(eplb_create(shape, options, &context, NULL) == EPLB_ERROR_INVALID_ARGUMENT);
@@ -25,8 +24,8 @@ static void refuse(const eplb_shape* shape, const eplb_options* options, const c
   plan_free(&p);
 }
 
-static void refuse_shape(int32_t layers, int32_t experts, int32_t slots, int32_t groups, int32_t nodes,
-                         int32_t gpus, const char* words) {
+static void refuse_shape(int32_t layers, int32_t experts, int32_t slots, int32_t groups, int32_t nodes, int32_t gpus,
+                         const char* words) {
   const eplb_shape shape = make_shape(layers, experts, slots, groups, nodes, gpus);
   refuse(&shape, NULL, words);
 }
@@ -59,14 +58,14 @@ static void divisions(void) {
   eplb_options options = make_options(EPLB_STRATEGY_LPT);
   shape.reserved = 5;
   refuse(&shape, NULL, "reserved|5");
-  refuse_shape(1, 8, 7, 1, 1, 4, "7|8");       /* slots < experts */
-  refuse_shape(1, 8, 16, 3, 1, 4, "8|3");      /* experts % groups */
-  refuse_shape(1, 12, 16, 4, 2, 1, "1|2");     /* gpus % nodes */
-  refuse_shape(1, 12, 15, 4, 2, 5, "5|2");     /* gpus % nodes, and slots % nodes */
-  shape = make_shape(1, 12, 16, 3, 2, 4);      /* groups % nodes: only auto may fall back to global */
+  refuse_shape(1, 8, 7, 1, 1, 4, "7|8");   /* slots < experts */
+  refuse_shape(1, 8, 16, 3, 1, 4, "8|3");  /* experts % groups */
+  refuse_shape(1, 12, 16, 4, 2, 1, "1|2"); /* gpus % nodes */
+  refuse_shape(1, 12, 15, 4, 2, 5, "5|2"); /* gpus % nodes, and slots % nodes */
+  shape = make_shape(1, 12, 16, 3, 2, 4);  /* groups % nodes: only auto may fall back to global */
   options.policy = EPLB_POLICY_HIERARCHICAL;
   refuse(&shape, &options, "3|2");
-  options = make_options(EPLB_STRATEGY_LPT);   /* what only search can do */
+  options = make_options(EPLB_STRATEGY_LPT); /* what only search can do */
   shape = make_shape(1, 8, 16, 1, 1, 17);
   refuse(&shape, &options, "num_physical_experts is 16, less than num_gpus, 17|strategy lpt|search can");
   shape = make_shape(1, 8, 18, 1, 1, 4);
@@ -113,24 +112,23 @@ static void unknown_values(void) {
     const char* name;
     size_t offset;
     int32_t first_unknown;
-  } fields[] = {
-      {"strategy", offsetof(eplb_options, strategy), EPLB_STRATEGY_SEARCH + 1},
-      {"policy", offsetof(eplb_options, policy), EPLB_POLICY_GLOBAL + 1},
-      {"backend", offsetof(eplb_options, backend), EPLB_BACKEND_CUDA + 1},
-      {"memory", offsetof(eplb_options, memory), EPLB_MEMORY_CUDA + 1},
-      {"num_threads", offsetof(eplb_options, num_threads), 1025},
-      {"max_samples", offsetof(eplb_options, max_samples), 0},
-      {"initial", offsetof(eplb_options, initial), EPLB_INITIAL_ZIGZAG + 1},
-      {"candidates", offsetof(eplb_options, candidates), 65536},
-      {"amplitude_form", offsetof(eplb_options, amplitude_form), EPLB_AMPLITUDE_LINEAR + 1},
-      {"swap_scope", offsetof(eplb_options, swap_scope), EPLB_SWAP_ANY_ANY + 1},
-      {"max_swaps", offsetof(eplb_options, max_swaps), -2},
-      {"selection", offsetof(eplb_options, selection), EPLB_SELECTION_SPREAD + 1},
-      {"log_level", offsetof(eplb_options, log_level), EPLB_LOG_DEBUG + 1},
-      {"search_steps", offsetof(eplb_options, search_steps), 65536},
-      {"samples", offsetof(eplb_options, samples), EPLB_SAMPLES_SUM + 1},
-      {"duplicates", offsetof(eplb_options, duplicates), EPLB_DUPLICATES_ALLOW + 1},
-      {"objective", offsetof(eplb_options, objective), EPLB_OBJECTIVE_POWER32 + 1}};
+  } fields[] = {{"strategy", offsetof(eplb_options, strategy), EPLB_STRATEGY_SEARCH + 1},
+                {"policy", offsetof(eplb_options, policy), EPLB_POLICY_GLOBAL + 1},
+                {"backend", offsetof(eplb_options, backend), EPLB_BACKEND_CUDA + 1},
+                {"memory", offsetof(eplb_options, memory), EPLB_MEMORY_CUDA + 1},
+                {"num_threads", offsetof(eplb_options, num_threads), 1025},
+                {"max_samples", offsetof(eplb_options, max_samples), 0},
+                {"initial", offsetof(eplb_options, initial), EPLB_INITIAL_ZIGZAG + 1},
+                {"candidates", offsetof(eplb_options, candidates), 65536},
+                {"amplitude_form", offsetof(eplb_options, amplitude_form), EPLB_AMPLITUDE_LINEAR + 1},
+                {"swap_scope", offsetof(eplb_options, swap_scope), EPLB_SWAP_ANY_ANY + 1},
+                {"max_swaps", offsetof(eplb_options, max_swaps), -2},
+                {"selection", offsetof(eplb_options, selection), EPLB_SELECTION_SPREAD + 1},
+                {"log_level", offsetof(eplb_options, log_level), EPLB_LOG_DEBUG + 1},
+                {"search_steps", offsetof(eplb_options, search_steps), 65536},
+                {"samples", offsetof(eplb_options, samples), EPLB_SAMPLES_SUM + 1},
+                {"duplicates", offsetof(eplb_options, duplicates), EPLB_DUPLICATES_ALLOW + 1},
+                {"objective", offsetof(eplb_options, objective), EPLB_OBJECTIVE_POWER32 + 1}};
   static const int32_t negative = -1;
   const eplb_shape shape = make_shape(1, 8, 16, 1, 1, 4);
   size_t f;

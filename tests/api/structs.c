@@ -19,18 +19,10 @@ static eplb_stats stats;
 static eplb_packing packing;
 
 /* One call for each kind of struct, with sound ones for the rest. */
-static eplb_status use_shape(void* s) {
-  return eplb_rebalance_experts(s, &options, &input, &maps, NULL, &check_error);
-}
-static eplb_status use_options(void* s) {
-  return eplb_rebalance_experts(&shape, s, &input, &maps, NULL, &check_error);
-}
-static eplb_status use_input(void* s) {
-  return eplb_rebalance_experts(&shape, &options, s, &maps, NULL, &check_error);
-}
-static eplb_status use_maps(void* s) {
-  return eplb_rebalance_experts(&shape, &options, &input, s, NULL, &check_error);
-}
+static eplb_status use_shape(void* s) { return eplb_rebalance_experts(s, &options, &input, &maps, NULL, &check_error); }
+static eplb_status use_options(void* s) { return eplb_rebalance_experts(&shape, s, &input, &maps, NULL, &check_error); }
+static eplb_status use_input(void* s) { return eplb_rebalance_experts(&shape, &options, s, &maps, NULL, &check_error); }
+static eplb_status use_maps(void* s) { return eplb_rebalance_experts(&shape, &options, &input, s, NULL, &check_error); }
 static eplb_status use_stats(void* s) {
   return eplb_rebalance_experts(&shape, &options, &input, &maps, s, &check_error);
 }

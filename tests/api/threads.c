@@ -53,9 +53,7 @@ static int32_t EPLB_CALL wait_at_gate(void* user, int64_t done, int64_t total) {
   return 0;
 }
 
-static void* submit(void* context) {
-  return (void*)(intptr_t)eplb_submit_weights(context, &input, NULL);
-}
+static void* submit(void* context) { return (void*)(intptr_t)eplb_submit_weights(context, &input, NULL); }
 
 static void every_call_while_one_submits(void) {
   gate g = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0};

@@ -6,9 +6,8 @@
 
 enum { LAYERS = 2, EXPERTS = 12, SLOTS = 16, GROUPS = 4, NODES = 2, GPUS = 8 };
 
-static const int32_t loads[LAYERS * EXPERTS] = {
-    90, 132, 40,  61,  104, 165, 39,  4,   73,  56, 183, 86,
-    20, 107, 104, 64,  19,  197, 187, 157, 172, 86, 16,  27};
+static const int32_t loads[LAYERS * EXPERTS] = {90, 132, 40,  61, 104, 165, 39,  4,   73,  56, 183, 86,
+                                                20, 107, 104, 64, 19,  197, 187, 157, 172, 86, 16,  27};
 
 static void print_map(const char* name, const int32_t* map, int columns, const char* end) {
   int layer, i;

@@ -17,12 +17,12 @@ enum { ROUNDS = 50, EXPERTS = 4, SLOTS = 6 };
 static FILE* report;      /* the standard streams are watched for output */
 static int cuda_was_used; /* then its driver has threads that come and go */
 
-#define REQUIRE(condition)                                                        \
-  do {                                                                            \
-    if (!(condition)) {                                                           \
-      fprintf(report, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);     \
-      _exit(1);                                                                   \
-    }                                                                             \
+#define REQUIRE(condition)                                                    \
+  do {                                                                        \
+    if (!(condition)) {                                                       \
+      fprintf(report, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition); \
+      _exit(1);                                                               \
+    }                                                                         \
   } while (0)
 
 static int count_threads(void) {

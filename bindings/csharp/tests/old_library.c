@@ -4,6 +4,4 @@
 
 int32_t eplb_version(void);
 
-int32_t eplb_version(void) {
-  return 9;
-}
+int32_t eplb_version(void) { return 9; }
