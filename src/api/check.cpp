@@ -21,13 +21,13 @@ void write_error(eplb_error* error, eplb_status status, const char* message) {
 
 constexpr int most_threads = 1024;
 
-__attribute__((format(printf, 2, 0))) failure formatted(eplb_status status, const char* format, std::va_list values) {
+[[gnu::format(printf, 2, 0)]] failure formatted(eplb_status status, const char* format, std::va_list values) {
   failure out{status, {}};
   std::vsnprintf(out.message, sizeof out.message, format, values);
   return out;
 }
 
-__attribute__((format(printf, 2, 3))) failure describe(eplb_status status, const char* format, ...) {
+[[gnu::format(printf, 2, 3)]] failure describe(eplb_status status, const char* format, ...) {
   std::va_list values;
   va_start(values, format);
   const failure out = formatted(status, format, values);

@@ -19,7 +19,7 @@ struct failure {
   char message[sizeof(eplb_error::message)];
 };
 
-[[noreturn]] __attribute__((format(printf, 2, 3))) void fail(eplb_status status, const char* format, ...);
+[[noreturn, gnu::format(printf, 2, 3)]] void fail(eplb_status status, const char* format, ...);
 
 /// Turns the exception in flight into a status, and writes the error.
 eplb_status report_exception(eplb_error* error);

@@ -240,7 +240,10 @@ class CsvReader {
       line_ = rest_.substr(0, end);
       rest_.remove_prefix(end == rest_.npos ? rest_.size() : end + 1);
       ++line_number_;
-      if (line_.find_first_not_of(" \t\r") != line_.npos) return at_end_ = false, true;
+      if (line_.find_first_not_of(" \t\r") != line_.npos) {
+        at_end_ = false;
+        return true;
+      }
     }
     return false;
   }

@@ -402,7 +402,7 @@ EPLB_CORE_ONCE layer_outcome keep_groups(Group& group, const search_task& task, 
         const int e = task.current[slot], g = e / width;
         if (e == no_expert || g % size != rank) continue;
         if (node_of_group[g] == no_expert) node_of_group[g] = static_cast<index_t>(node);
-        if (node_of_group[g] != node && g < bad) bad = g;
+        if (g < bad && node_of_group[g] != node) bad = g;
       }
   group.sync();
   bad = static_cast<int>(group.min(static_cast<std::uint64_t>(bad)));
