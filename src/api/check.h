@@ -7,7 +7,6 @@
 #include <pthread.h>
 
 #include <cstring>
-#include <new>
 
 #include "backend/backend.h"
 

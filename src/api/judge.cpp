@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Any placement, checked and judged under any load.
+#include <algorithm>
+
 #include "api/check.h"
 #include "backend/float_mode.h"
 #include "core/loads.h"

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <new>
+#include <stdexcept>
 
 #if defined(__linux__)
 #include <sched.h>
@@ -342,7 +343,7 @@ memory_size measure(const plan_spec& spec) {
 
 planner* make(const plan_spec& spec, void* block) {
   arena memory(block);
-  cpu_planner* const at = memory.take<cpu_planner>(1);
+  auto* const at = memory.take<cpu_planner>(1);
   return new (at) cpu_planner(spec, lay_out(memory, spec));
 }
 

@@ -9,7 +9,7 @@
 namespace eplb {
 namespace {
 
-serial_group group;
+serial_group group;  // NOLINT(cppcoreguidelines-avoid-non-const-global-variables): it has no state
 
 int read(const load_view& loads, std::size_t at, int experts, bool first, float* out, float* sum) {
   return visit_loads(loads, [&](auto* in) { return read_loads(group, in + at, experts, first, out, sum); });

@@ -74,7 +74,7 @@ class primary_context {
     scope(const primary_context& context, std::nothrow_t)
         : context_(context), is_current_(context.push_(context.context_) == CUDA_SUCCESS) {}
     ~scope() {
-      CUcontext popped;
+      CUcontext popped = nullptr;
       if (is_current_) context_.pop_(&popped);
     }
     scope(const scope&) = delete;
@@ -90,7 +90,7 @@ class primary_context {
   template <class Function>
   static void find(const char* name, Function*& function) {
     void* address = nullptr;
-    cudaDriverEntryPointQueryResult result;
+    cudaDriverEntryPointQueryResult result = cudaDriverEntryPointSymbolNotFound;
     check(cudaGetDriverEntryPointByVersion(name, &address, 12000, cudaEnableDefault, &result), name);
     if (result != cudaDriverEntryPointSuccess)
       throw cuda_error{name, "it was not found", "the driver does not have it"};
@@ -312,6 +312,8 @@ class cuda_planner final : public planner, public stream_planner {
       resources_->abandon();
     resources_.reset();
   }
+  cuda_planner(const cuda_planner&) = delete;
+  cuda_planner& operator=(const cuda_planner&) = delete;
 
   const char* why_unusable(const void* pointer) const override {
     if (spec_.memory == memory_kind::host) return nullptr;
@@ -392,7 +394,7 @@ class cuda_planner final : public planner, public stream_planner {
   }
 
   const char* why_unusable_stream(void* stream) override {
-    const auto given = static_cast<cudaStream_t>(stream);
+    auto* const given = static_cast<cudaStream_t>(stream);
     if (!given || given == cudaStreamLegacy || given == cudaStreamPerThread) return nullptr;
     const primary_context::scope current(context_);
     int device = -1;
@@ -497,7 +499,7 @@ class cuda_planner final : public planner, public stream_planner {
   template <class Enqueue>
   void run_async(void* where, Enqueue enqueue) {
     const primary_context::scope current(context_);
-    const auto stream = static_cast<cudaStream_t>(where);
+    auto* const stream = static_cast<cudaStream_t>(where);
     cudaStreamCaptureStatus capture = cudaStreamCaptureStatusNone;
     check(cudaStreamIsCapturing(stream, &capture), "cudaStreamIsCapturing");
     if (capture != cudaStreamCaptureStatusNone) return enqueue(stream, 0);
@@ -681,7 +683,7 @@ memory_size measure(const plan_spec& spec) {
 
 planner* make(const plan_spec& spec, void* block) {
   arena memory(block);
-  cuda_planner* const at = memory.take<cuda_planner>(1);
+  auto* const at = memory.take<cuda_planner>(1);
   return new (at) cuda_planner(spec, lay_out_host(memory, spec));
 }
 

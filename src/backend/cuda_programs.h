@@ -347,7 +347,7 @@ EPLB_CORE void prepare_node_problem(Group& group, const submit_job& job, int lay
   m.packing.sort = temporary.sort;
   if (!places_groups(shape)) number_experts(group, shape, {shape.groups, shape.nodes, nullptr, 0, 0, 0}, m);
   const int experts = shape.experts / shape.nodes;
-  const index_t* const expert = m.node_expert + node * experts;
+  const index_t* const expert = m.node_expert + extent(node) * extent(experts);
   prepare_node(group, shape, {}, node, temporary.load.sum, expert, m);
   for (int e = group.thread_rank(); e < experts; e += group.size()) problem.expert[e] = expert[e];
   group.sync();
@@ -581,7 +581,7 @@ EPLB_CORE void search_node_problem(Group& group, const submit_job& job, int laye
     const int most = again ? budget : from.expert ? from.most_changes : any_number;
     node_outcome outcome{};
     if (prepared.fault == current_fault::none)
-      outcome = search_node(group, task, node, most, m.node_expert + node * experts, m, own.search,
+      outcome = search_node(group, task, node, most, m.node_expert + extent(node) * extent(experts), m, own.search,
                             job.memory.plans[1 - state.current].maps.of(shape, layer));
     else
       report_fault(group, state, bad_current_key(layer, prepared));

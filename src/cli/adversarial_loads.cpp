@@ -164,8 +164,8 @@ std::vector<std::pair<std::string, std::string>> known_adversaries() {
 }
 
 std::vector<Load> adversarial_loads(const LoadRequest& request, const std::string& name) {
-  const auto adversary = std::find_if(std::begin(adversaries), std::end(adversaries),
-                                      [&](const Adversary& known) { return name == known.name; });
+  const auto* const adversary = std::find_if(std::begin(adversaries), std::end(adversaries),
+                                             [&](const Adversary& known) { return name == known.name; });
   if (adversary == std::end(adversaries))
     throw UsageError("--kind: 'adv:" + name + "' is none that 'eplb generate --list' shows");
   if (!adversary->make) {

@@ -23,6 +23,7 @@ int complain_about_usage(const CLI::App& app, const std::string& what) {
 
 }  // namespace
 
+// NOLINTNEXTLINE(bugprone-exception-escape): without the memory for its options it can but end
 int main(int argc, char** argv) {
   using namespace eplb::cli;
   std::ios::sync_with_stdio(false);

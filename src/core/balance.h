@@ -132,7 +132,7 @@ EPLB_CORE void balance_layer(Group& group, const plan_shape& shape, std::uint64_
   if (!is_identity(groups)) search(groups);
   number_experts(group, shape, groups, m);
   for (int node = 0; node < shape.nodes; ++node) {
-    const index_t* const expert = m.node_expert + node * (shape.experts / shape.nodes);
+    const index_t* const expert = m.node_expert + extent(node) * extent(shape.experts / shape.nodes);
     const packing_problem gpus = prepare_node(group, shape, {0, 0, nullptr, seed, layer, first}, node, load, expert, m);
     if (!is_identity(gpus)) search(gpus);
     write_maps(group, shape, gpus, node, expert, m.replica, m.items, m.member, out);

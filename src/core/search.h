@@ -4,6 +4,8 @@
 // asked.
 #pragma once
 
+#include <initializer_list>
+
 #include "core/search_start.h"
 
 namespace eplb {
@@ -465,7 +467,7 @@ EPLB_CORE layer_outcome search_layer(Group& group, const search_task& task, cons
   if (outcome.fault != current_fault::none) return outcome;
   int needed = 0;
   for (int node = 0; node < task.shape.nodes; ++node) {
-    const index_t* const expert = m.node_expert + node * task.node.experts;
+    const index_t* const expert = m.node_expert + extent(node) * extent(task.node.experts);
     if (!again || outcomes[node].changes > budget[node]) {
       const node_outcome searched = search_node(group, task, node, budget[node], expert, m, search, out);
       if (group.thread_rank() == 0) outcomes[node] = searched;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cmath>
+#include <initializer_list>
 
 #include "core/balance.h"
 #include "core/search_state.h"
@@ -57,8 +58,8 @@ EPLB_CORE void scale_loads(Group& group, const plan_shape& shape, const cluster&
     float total = 0;
     for (int e = 0; e < shape.experts; ++e) total += load[e];
     any |= total > 0;
-    for (int e = rank; e < experts; e += size)
-      out[extent(s) * extent(experts) + e] = total > 0 ? load[expert[e]] / total * speed : 0;
+    float* const scaled = out + extent(s) * extent(experts);
+    for (int e = rank; e < experts; e += size) scaled[e] = total > 0 ? load[expert[e]] / total * speed : 0;
   }
   for (int e = rank; !any && e < experts; e += size) out[e] = speed / static_cast<float>(shape.experts);
   group.sync();
@@ -69,10 +70,7 @@ template <class Group>
 EPLB_CORE void mean_loads(Group& group, const search_problem& p, float* out) {
   for (int e = group.thread_rank(); e < p.experts; e += group.size()) {
     float squares = 0;
-    for (int s = 0; s < p.samples; ++s) {
-      const float load = p.load[extent(s) * extent(p.experts) + e];
-      squares += load * load;
-    }
+    for (int s = 0; s < p.samples; ++s) squares += p.load_of(s, e) * p.load_of(s, e);
     out[e] = std::sqrt(squares);
   }
   group.sync();

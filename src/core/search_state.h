@@ -24,6 +24,9 @@ struct search_problem {
   bool allow_duplicates;
   bool from_current;  // experts have a home, and slots may be given to others
 
+  EPLB_CORE float load_of(int sample, int expert) const {
+    return load[extent(sample) * extent(experts) + extent(expert)];
+  }
   EPLB_CORE int room(int gpu) const { return first[gpu + 1] - first[gpu]; }
 };
 
@@ -101,7 +104,7 @@ EPLB_CORE_ONCE void refresh_gpu(const search_problem& p, const search_memory& m,
     float load = 0;
     for (int slot = first; slot < last; ++slot) {
       const int e = m.expert[slot];
-      const float x = p.load[extent(s) * extent(p.experts) + e] / static_cast<float>(m.count[e]);
+      const float x = p.load_of(s, e) / static_cast<float>(m.count[e]);
       share[slot] = x;
       load += x;
     }

@@ -45,7 +45,7 @@ struct serial_group {
     tournament(serial_group&, std::uint64_t* memory, int n, Key key) : tree_(memory), leaves_(leaves_for(n)) {
       for (int i = 0; i < n; ++i) tree_[leaves_ + i] = key(i);
       for (int i = n; i < leaves_; ++i) tree_[leaves_ + i] = ~std::uint64_t{0};
-      for (int k = leaves_ - 1; k >= 1; --k) tree_[k] = lesser(tree_[2 * k], tree_[2 * k + 1]);
+      for (std::size_t k = extent(leaves_) - 1; k >= 1; --k) tree_[k] = lesser(tree_[2 * k], tree_[2 * k + 1]);
       leader_ = tree_[1];
     }
     std::uint64_t leader() const { return leader_; }
@@ -54,7 +54,7 @@ struct serial_group {
     /// tree. Every leaf is as deep as every other, so that the loop ends where it is expected to.
     void replace(int i, std::uint64_t key) {
       // Two levels at a time: which is the lesser of two of the others does not wait for the others so far.
-      auto k = static_cast<std::size_t>(leaves_ + i);
+      std::size_t k = extent(leaves_ + i);
       std::uint64_t others = ~std::uint64_t{0};
       for (; k > 3; k /= 4) {
         const std::uint64_t sibling = tree_[k ^ 1], uncle = tree_[k / 2 ^ 1], both = lesser(sibling, uncle);

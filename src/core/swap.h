@@ -19,6 +19,7 @@ struct packing {
   float* own_load;    // [items +] load of that item's pack   } refinement
 
   EPLB_CORE int room() const { return items / packs; }
+  EPLB_CORE index_t* members_of(int which) const { return member + extent(which) * extent(room()); }
 };
 
 constexpr float infinity = __builtin_inff();
@@ -28,7 +29,7 @@ constexpr float least_gain = 1e-6f;
 
 /// Sums a pack afresh, so that its load does not depend on how it came about.
 EPLB_CORE inline float sum_pack(const packing& p, int pack) {
-  const index_t* member = p.member + pack * p.room();
+  const index_t* member = p.members_of(pack);
   float sum = 0;
   for (int seat = 0; seat < p.room(); ++seat) sum = add_loads(sum, p.load[member[seat]]);
   return sum;
@@ -37,7 +38,7 @@ EPLB_CORE inline float sum_pack(const packing& p, int pack) {
 /// After the members of a pack changed.
 EPLB_CORE inline void refresh_pack(const packing& p, int pack) {
   const float sum = p.pack_load[pack] = sum_pack(p, pack);
-  const index_t* member = p.member + pack * p.room();
+  const index_t* member = p.members_of(pack);
   for (int seat = 0; seat < p.room(); ++seat) {
     p.pack[member[seat]] = static_cast<index_t>(pack);
     p.own_load[member[seat]] = sum;
@@ -46,7 +47,7 @@ EPLB_CORE inline void refresh_pack(const packing& p, int pack) {
 
 /// Puts item `in` in the place of item `out` and keeps the members in sorted order.
 EPLB_CORE inline void replace_member(const packing& p, int pack, int out, int in) {
-  index_t* member = p.member + pack * p.room();
+  index_t* member = p.members_of(pack);
   int seat = 0;
   while (member[seat] != out) ++seat;
   for (; seat + 1 < p.room() && member[seat + 1] < in; ++seat) member[seat] = member[seat + 1];
@@ -122,7 +123,7 @@ EPLB_CORE std::uint64_t swap_key(Group& group, const packing& p, Gain gain, cons
 /// An item of the heaviest pack with one of the lightest.
 template <class Group>
 EPLB_CORE std::uint64_t best_of_two_packs(Group& group, const packing& p, int heavy, int light) {
-  const index_t *from = p.member + heavy * p.room(), *to = p.member + light * p.room();
+  const index_t *from = p.members_of(heavy), *to = p.members_of(light);
   const float slack = p.pack_load[heavy] - p.pack_load[light];
   std::int32_t highest = order_bits(least_gain);
   std::uint64_t best = last_key;
@@ -147,7 +148,7 @@ EPLB_CORE std::uint64_t best_of_two_packs(Group& group, const packing& p, int he
 /// from a swap that lowers its own pack, so partners come later in the order.
 template <class Group>
 EPLB_CORE std::uint64_t best_of_heaviest(Group& group, const packing& p, int heavy, int light) {
-  const index_t* from = p.member + heavy * p.room();
+  const index_t* from = p.members_of(heavy);
   const float slack = p.pack_load[heavy] - p.pack_load[light];
   best_swap best;
   for (int seat = 0; seat < p.room(); ++seat) look_at_row(group, p, peak_gain{}, from[seat], slack, best);
@@ -164,7 +165,7 @@ EPLB_CORE std::uint64_t best_of_all(Group& group, const packing& p, int heavy, i
     const int pack = turn < 0 ? heavy : turn;
     const float slack = p.pack_load[pack] - p.pack_load[light];
     if (turn == heavy || gain.bound(slack / 2, slack) < best.gain) continue;
-    const index_t* const member = p.member + pack * p.room();
+    const index_t* const member = p.members_of(pack);
     for (int seat = 0; seat < p.room(); ++seat) look_at_row(group, p, gain, member[seat], slack, best);
   }
   return group.min(swap_key(group, p, gain, best));

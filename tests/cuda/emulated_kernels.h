@@ -4,6 +4,6 @@
 namespace eplb {
 
 /// Threads of the groups that run the programs of the kernels; 1 at first, which is quick.
-__attribute__((visibility("default"))) void set_emulated_threads(int threads);
+__attribute__((visibility("default"))) void set_emulated_threads(int count);
 
 }  // namespace eplb
