@@ -12,7 +12,7 @@ command -v go >/dev/null || languages="$languages golang-go"
 command -v mcs >/dev/null || languages="$languages mono-mcs mono-runtime"
 # shellcheck disable=SC2086  # lists of words
 sh tests/need.sh g++ cmake make pkg-config libcli11-dev nlohmann-json3-dev libgtest-dev librapidcheck-dev \
-  libbenchmark-dev doxygen valgrind clang abigail-tools $cross $languages \
+  libbenchmark-dev doxygen valgrind clang clang-format cppcheck shellcheck abigail-tools $cross $languages \
   python3-pytest python3-numpy python3-torch python3-pip python3-setuptools python3-wheel
 cmake -S . -B build -DEPLB_TESTS=ON
 cmake --build build --parallel "$(nproc)"

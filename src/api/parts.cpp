@@ -22,7 +22,7 @@ eplb_options global_options(const eplb_options* options) {
 }
 
 eplb_shape make_shape(int rows, int experts, int slots, int gpus) {
-  eplb_shape out = defaults<eplb_shape>();
+  auto out = defaults<eplb_shape>();
   out.struct_size = sizeof out;
   out.num_layers = rows;
   out.num_logical_experts = experts;
@@ -67,7 +67,7 @@ eplb_status eplb_balanced_packing(const eplb_options* options, const eplb_input*
     const eplb_input loads = part_input(input);
     settled_options settled = settle(&shape, &global, &loads);
     settled.spec.first_problem = 0;
-    eplb_maps slots = defaults<eplb_maps>();
+    auto slots = defaults<eplb_maps>();
     slots.type = given.type;
     slots.max_replicas = 1;
     slots.logical_to_physical = given.pack_index ? given.pack_index : given.rank_in_pack;

@@ -10,7 +10,7 @@
 namespace eplb {
 
 /// Shared memory that every supported device can give to a block: 99 KiB, of which kernels keep some.
-constexpr std::size_t most_shared = 98 * 1024;
+constexpr std::size_t most_shared = 98 << 10;
 
 /// How a kernel is started. Where a block needs more memory than blocks can share, fewer blocks than there
 /// is work take turns, each with scratch memory of its own.

@@ -11,6 +11,7 @@
 #include <memory>
 #include <ostream>
 #include <string_view>
+#include <system_error>
 
 #include "error.h"
 #include "json_numbers.h"
@@ -358,13 +359,13 @@ std::string read_text(const std::string& path) {
   std::unique_ptr<std::FILE, Close> opened;
   if (path != "-") {
     opened.reset(std::fopen(path.c_str(), "rb"));
-    if (!opened) fail(path, std::strerror(errno));
+    if (!opened) fail(path, std::generic_category().message(errno));
   }
   std::FILE* file = opened ? opened.get() : stdin;
   std::string text;
   char buffer[1 << 16];
   while (const std::size_t got = std::fread(buffer, 1, sizeof buffer, file)) text.append(buffer, got);
-  if (std::ferror(file)) fail(path, std::strerror(errno));
+  if (std::ferror(file)) fail(path, std::generic_category().message(errno));
   return text;
 }
 

@@ -7,11 +7,11 @@
 #include <cerrno>
 #include <charconv>
 #include <cstdlib>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <nlohmann/json.hpp>
+#include <system_error>
 #include <vector>
 
 #include "error.h"
@@ -22,7 +22,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-[[noreturn]] void fail_to_write(const std::string& name) { fail(name, std::strerror(errno ? errno : EIO)); }
+[[noreturn]] void fail_to_write(const std::string& name) { fail(name, std::generic_category().message(errno ? errno : EIO)); }
 
 /// A file beside the one to be written, which takes that one's place when it is complete.
 class ReplacementFile {

@@ -20,6 +20,7 @@ std::size_t display_width(const std::string& text) {
 }
 
 bool locale_is_utf8() {
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): there is one thread when the first table is made
   static const bool is_utf8 = std::setlocale(LC_CTYPE, "") && std::strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
   return is_utf8;
 }

