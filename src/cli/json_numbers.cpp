@@ -53,18 +53,22 @@ class Reader {
     if (skipped_ > 0)
       ++skipped_;
     else
-      keys_.emplace_back();
+      objects_.push_back(path_.size());
     return true;
   }
   bool key(std::string& text) {
-    if (skipped_ == 0) keys_.back() = text;
+    if (skipped_ > 0) return true;
+    path_.resize(objects_.back());
+    path_ += (path_.empty() ? "" : ".") + text;
     return true;
   }
   bool end_object() {
-    if (skipped_ > 0)
+    if (skipped_ > 0) {
       --skipped_;
-    else
-      keys_.pop_back();
+      return true;
+    }
+    path_.resize(objects_.back());
+    objects_.pop_back();
     return true;
   }
 
@@ -102,18 +106,12 @@ class Reader {
  private:
   [[noreturn]] void fail(const std::string& what) const { cli::fail(name_, what); }
 
-  std::string path() const {
-    std::string joined;
-    for (const std::string& key : keys_) joined += (joined.empty() ? "" : ".") + key;
-    return joined;
-  }
-
   /// Starts an array (or a single number) at the current path if it is wanted there.
   bool open() {
-    names_ = extent_names_(path());
+    names_ = extent_names_(path_);
     if (names_.empty()) return false;
-    const auto [entry, is_new] = result.try_emplace(path());
-    if (!is_new) fail("'" + path() + "' is there twice");
+    const auto [entry, is_new] = result.try_emplace(path_);
+    if (!is_new) fail("'" + path_ + "' is there twice");
     array_ = &entry->second;
     position_.clear();
     rank_ = 0;
@@ -169,8 +167,9 @@ class Reader {
 
   const std::string& name_;
   const ExtentNames& extent_names_;
-  std::vector<std::string> keys_;
-  std::size_t skipped_ = 0;  // lists and objects open inside something that is not wanted
+  std::string path_;                  // where the parser is; kept, as to join the keys anew is slow where they are many
+  std::vector<std::size_t> objects_;  // length of the path of each object that is open
+  std::size_t skipped_ = 0;           // lists and objects open inside something that is not wanted
 
   NumberArray* array_ = nullptr;  // the one being filled
   std::vector<std::string> names_;

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What the tool reads: every kind of file gives the same plan, and what is wrong is named.
+#include <sys/resource.h>
+
 #include <cmath>
 
 #include "tool.h"
@@ -123,8 +125,12 @@ TEST_F(Input, DeepJsonIsRefusedQuietly) {
   constexpr std::size_t depth = 3'000'000;
   expect_error(1, {"a list, not a number"}, plan_arguments("-"), std::string(depth, '['));
   std::string objects;
-  for (std::size_t i = 0; i < depth / 10; ++i) objects += "{\"a\":";
+  for (std::size_t i = 0; i < depth / 10; ++i) objects += "{\"a\":1,\"a\":";
+  rusage before{}, after{};
+  getrusage(RUSAGE_CHILDREN, &before);
   expect_error(1, {"not JSON"}, plan_arguments("-"), objects);
+  getrusage(RUSAGE_CHILDREN, &after);
+  EXPECT_LT(after.ru_utime.tv_sec - before.ru_utime.tv_sec, 30) << "time grows faster than the file";
 }
 
 TEST_F(Input, BadNpyIsNamed) {

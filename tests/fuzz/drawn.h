@@ -43,7 +43,7 @@ struct drawn_shape {
     shape.num_gpus = in.mostly<std::int32_t>(1, 12);
     shape.num_nodes = in.one_in(2) ? in.mostly<std::int32_t>(1, 4) : 1;
     shape.num_groups = in.one_in(2) ? in.mostly<std::int32_t>(1, 8) : 1;
-    const int most = in.one_in(8) ? 200 : 32;
+    const int most = in.one_in(8) ? 72 : 24;
     shape.num_logical_experts = in.mostly<std::int32_t>(1, most);
     shape.num_physical_experts = in.mostly<std::int32_t>(1, most + 16);
     if (in.one_in(2)) make_regular();
@@ -132,7 +132,7 @@ inline eplb_options draw_options(input& in) {
     options.selection = in.mostly<std::int32_t>(0, EPLB_SELECTION_SPREAD);
   }
   if (in.one_in(2)) {  // of a search
-    options.search_steps = in.mostly<std::int32_t>(0, 60);
+    options.search_steps = in.mostly<std::int32_t>(0, 20);
     options.samples = in.mostly<std::int32_t>(0, EPLB_SAMPLES_SUM);
     options.duplicates = in.mostly<std::int32_t>(0, EPLB_DUPLICATES_ALLOW);
     options.objective = in.mostly<std::int32_t>(0, EPLB_OBJECTIVE_POWER32);
@@ -167,6 +167,7 @@ class buffer {
   void* data() { return bytes_.empty() ? nullptr : bytes_.data() + over_; }
   const void* data() const { return bytes_.empty() ? nullptr : bytes_.data() + over_; }
   std::size_t count() const { return count_; }
+  std::size_t needed() const { return needed_; }
   /// A call must not complain of it; it may be NULL.
   bool is_fine() const { return bytes_.empty() || (count_ >= needed_ && over_ == 0); }
   bool is_untouched() const { return is_untouched_from(0); }
@@ -258,6 +259,7 @@ struct drawn_loads {
   template <class T>
   void set(std::size_t i, T value) {
     values.put(i, value);
+    if (i >= values.needed()) return;
     // The limit is half a step above the largest float; from there on a double is rounded to infinity.
     are_good = are_good && value >= T{0} && static_cast<double>(value) < 0x1.ffffffp127;
     may_overflow = may_overflow || static_cast<double>(value) > 1e30;

@@ -156,11 +156,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   bool current_is_right = current.is_fine();
   std::int64_t changes = 0;
   if (in.one_in(2)) {
-    for (std::size_t i = 0; i < current.count(); ++i) {
+    for (std::size_t i = 0; i < current.count(); ++i)
       current.set(i, in.mostly<std::int64_t>(-1, shape.num_logical_experts - 1));
+    for (std::size_t i = 0; current.is_fine() && current.data() && i < current.needed(); ++i) {
       current_is_right = current_is_right && current[i] >= -1 && current[i] < shape.num_logical_experts;
-      if (current.is_fine() && i < maps.physical_to_logical.count())
-        changes += current[i] != maps.physical_to_logical[i] ? 1 : 0;
+      changes += current[i] != maps.physical_to_logical[i] ? 1 : 0;
     }
     loads.given.current = current.data();
     loads.given.current_count = current.count();
@@ -178,7 +178,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     PROMISE(without_flags != EPLB_SUCCESS || !loads.are_good || !current_is_right);
     return 0;
   }
-  PROMISE(without_flags == EPLB_SUCCESS && loads.are_good);
+  PROMISE(without_flags == EPLB_SUCCESS && loads.are_good && (current_is_right || !loads.given.current));
   PROMISE(stats.changes == (loads.given.current ? changes : 0));
   PROMISE(stats.duplicates == count_duplicates(maps, shape, drawn.gpu_of_slot()));
   if (flags <= EPLB_CHECK_DUPLICATES)

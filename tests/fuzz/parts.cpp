@@ -81,7 +81,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const bool packs = in.one_in(2);
   eplb_options options = draw_options(in);
   if (options.candidates > 100 || options.max_swaps > 1000 || options.search_steps > 1000) return -1;
-  if (options.num_threads < 1 || options.num_threads > 2) options.num_threads = 2;
+  options.num_threads = in.one_in(16) ? 2 : 1;
   if (packs)
     pack(in, options);
   else
