@@ -2,6 +2,7 @@
 // What every target has: an entry for libFuzzer or the replay of a corpus, a reader of its input, and promises.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -38,10 +39,10 @@ class input {
   /// Any bits at all.
   template <class T>
   T raw() {
-    std::uint8_t bytes[sizeof(T)];
-    for (std::uint8_t& b : bytes) b = byte();
-    T value;
-    std::memcpy(&value, bytes, sizeof value);
+    T value{};
+    const std::size_t count = std::min(sizeof value, static_cast<std::size_t>(end_ - at_));
+    std::copy_n(at_, count, reinterpret_cast<std::uint8_t*>(&value));
+    at_ += count;
     return value;
   }
   /// From least to most, of which there are at most 256.
