@@ -126,8 +126,8 @@ EPLB_API eplb_status EPLB_CALL eplb_error_init(eplb_error* error, size_t struct_
 
 /** @defgroup shape Shape
  *  @{ */
-/** The model's layers and experts, and the cluster they are placed on. Every extent is 1 to
- *  65535. Slots are numbered gpu by gpu. Slot p of a layer lies on gpu p / (P / G) when P is a multiple of G;
+/** The model's layers and experts, and the cluster they are placed on. Every extent is 1 to 65535.
+ *  Slots are numbered gpu by gpu. Slot p of a layer lies on gpu p / (P / G) when P is a multiple of G;
  *  otherwise the first P % G gpus have one slot more than the rest, unless @c slots_per_gpu says how many each has.
  *  The three arrays are in host memory; no call keeps their addresses. */
 typedef struct eplb_shape {
