@@ -67,11 +67,13 @@ void write_maps(const plan_shape& shape, const layer_maps& maps, int layer, cons
     write_maps_as<std::int64_t>(shape, maps, layer, out);
 }
 
+bool usable() {
 #if defined(__AVX2__)
-bool usable() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2"); }
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2");
 #else
-bool usable() { return true; }
+  return true;
 #endif
+}
 
 #define EPLB_TEXT_OF(x) #x
 #define EPLB_TEXT(x) EPLB_TEXT_OF(x)

@@ -219,7 +219,7 @@ std::string strategies_help() {
   std::string text = "Strategies:\n";
   for (const auto& [name, value] : strategy_choices()) {
     const std::string padding(name.size() < 22 ? 22 - name.size() : 1, ' ');
-    text += "  " + name + padding + eplb_strategy_description(value) + "\n";
+    text.append("  ").append(name).append(padding).append(eplb_strategy_description(value)).append("\n");
   }
   return text + "\n";
 }

@@ -71,8 +71,9 @@ void PackCommand::run() {
   const std::int32_t items_per_pack = loads.experts / packs;
   for (std::size_t i = 0; i < packing.pack_index.size(); ++i) {
     const auto experts = static_cast<std::size_t>(loads.experts);
-    const auto slot = static_cast<std::size_t>(packing.pack_index[i] * items_per_pack + packing.rank_in_pack[i]);
-    placement.physical_to_logical[i / experts * experts + slot] = static_cast<std::int32_t>(i % experts);
+    const std::int32_t slot = packing.pack_index[i] * items_per_pack + packing.rank_in_pack[i];
+    placement.physical_to_logical[i / experts * experts + static_cast<std::size_t>(slot)] =
+        static_cast<std::int32_t>(i % experts);
   }
   const Balance balance = score(shape, loads, placement, loads.name);
 

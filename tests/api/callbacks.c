@@ -49,6 +49,27 @@ static eplb_options listening(listener* l, int32_t threads) {
   return options;
 }
 
+/* A load that is mended between being found bad and being named. */
+static int32_t EPLB_CALL mend(void* user, int64_t done, int64_t total) {
+  (void)done, (void)total;
+  *(float*)user = 1;
+  return 0;
+}
+
+static void loads_that_change_while_they_are_read(void) {
+  float loads[2 * 4] = {-1, 1, 1, 1, 1, 1, 1, 1};
+  const eplb_shape shape = make_shape(2, 4, 4, 1, 1, 2);
+  const eplb_input input = make_input(EPLB_TYPE_FLOAT32, loads, 2 * 4);
+  eplb_options options = make_options(EPLB_STRATEGY_LPT);
+  plan p = plan_new(&shape, EPLB_TYPE_INT32);
+  options.progress_fn = mend;
+  options.user = loads;
+  CHECK_FAILS(EPLB_ERROR_INTERNAL, "changed while it was read",
+              eplb_rebalance_experts(&shape, &options, &input, &p.maps, NULL, &check_error));
+  CHECK(plan_unwritten(&p));
+  plan_free(&p);
+}
+
 /* With fewer layers than threads, the threads share out candidates instead. */
 static void progress_goes_to_the_end(int32_t layers, int32_t threads) {
   const eplb_shape shape = make_shape(layers, EXPERTS, 24, 4, 2, 8);
@@ -313,5 +334,6 @@ int main(void) {
   calling_back(1);
   calling_back(3);
   logging();
+  loads_that_change_while_they_are_read();
   return check_report();
 }

@@ -60,8 +60,11 @@ static void strategies(void) {
   for (s = 0; s < count; ++s) {
     CHECK(strcmp(eplb_strategy_name(s), names[s]) == 0);
     CHECK(is_one_line(eplb_strategy_description(s)));
+    CHECK(eplb_strategy_from_name(names[s]) == s);
   }
   CHECK(eplb_strategy_name(-1) == NULL && eplb_strategy_name(count) == NULL);
+  CHECK(eplb_strategy_from_name(NULL) == -1 && eplb_strategy_from_name("") == -1);
+  CHECK(eplb_strategy_from_name("LPT") == -1 && eplb_strategy_from_name("lpt-") == -1);
   CHECK(eplb_strategy_description(-1) == NULL && eplb_strategy_description(count) == NULL);
 }
 

@@ -153,6 +153,39 @@ static void amplitudes(void) {
   }
 }
 
+/* Choices that would have no effect, or that lack another one. */
+static void choices_without_effect(void) {
+  const eplb_options lpt = make_options(EPLB_STRATEGY_LPT);
+  const eplb_shape shape = make_shape(1, 8, 16, 1, 1, 4);
+  eplb_options options = lpt;
+  options.search_steps = 5;
+  refuse(&shape, &options, "search_steps is 5|lpt does not search");
+  options = lpt;
+  options.samples = EPLB_SAMPLES_EACH;
+  refuse(&shape, &options, "samples is each|lpt adds them up");
+  options = lpt;
+  options.objective = EPLB_OBJECTIVE_POWER4;
+  refuse(&shape, &options, "objective is|lpt does not search");
+  options = lpt;
+  options.duplicates = EPLB_DUPLICATES_AVOID;
+  refuse(&shape, &options, "duplicates is avoid|lpt does not");
+  options = lpt;
+  options.candidates = 4;
+  refuse(&shape, &options, "candidates is 4|amplitude is not set");
+  options = lpt;
+  options.amplitude = 0.5f;
+  refuse(&shape, &options, "amplitude|candidates is not");
+  options = lpt;
+  options.swap_scope = EPLB_SWAP_HEAVIEST_ANY;
+  refuse(&shape, &options, "swap_scope is set|max_swaps is not");
+  options = lpt;
+  options.max_swaps = 3;
+  refuse(&shape, &options, "max_swaps is 3|no swap_scope");
+  options = make_options(EPLB_STRATEGY_SEARCH);
+  options.max_swaps = 3;
+  refuse(&shape, &options, "packing choice|search has none");
+}
+
 static void* EPLB_CALL no_alloc(void* user, size_t size) {
   (void)user, (void)size;
   return NULL;
@@ -193,6 +226,7 @@ int main(void) {
   policies();
   unknown_values();
   amplitudes();
+  choices_without_effect();
   allocators_come_in_pairs();
   too_large();
   return check_report();

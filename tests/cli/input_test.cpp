@@ -40,14 +40,17 @@ TEST_F(Input, EveryKindOfFileGivesTheSamePlan) {
   write("int32.npy", Npy{.descr = "<i4", .shape = "(2,3)", .data = bytes<std::int32_t>({5, 1, 9, 0, 4, 4})}.text());
   write("float32.npy", Npy{.descr = "<f4", .shape = "(2, 3)", .data = bytes<float>({5, 1, 9, 0, 4, 4})}.text());
   write("float64.npy", Npy{.descr = "<f8", .shape = "(2, 3)", .data = bytes<double>({5, 1, 9, 0, 4, 4})}.text());
+  std::string other_writer = Npy{.shape = "(2, 3)", .data = int64}.text();
+  other_writer.replace(other_writer.find(", }"), 3, "  }");
+  write("other_writer.npy", other_writer);
   write("lists.json", "[[5, 1, 9], [0, 4.0, 4]]");
   write("samples.json", "[[[5, 1, 9], [0, 4, 4]]]");
   write("sglang.json", R"({"rank": 0, "other": [[null, {"a": []}]], "logical_count": [[5, 1, 9], [0, 4, 4]]})");
   write("rows.csv", "5,1,9\n0,4,4\n");
   write("spaced.csv", "\r\n 5 , 1,9\r\n0,4,4.0");
   write("places.csv", "sample,layer,expert0,expert1,expert2\n0,0,5,1,9\n0,1,0,4,4\n");
-  for (const char* file : {"v1.npy", "v2.npy", "v3.npy", "int32.npy", "float32.npy", "float64.npy", "lists.json",
-                           "samples.json", "sglang.json", "rows.csv", "spaced.csv", "places.csv"})
+  for (const char* file : {"v1.npy", "v2.npy", "v3.npy", "int32.npy", "float32.npy", "float64.npy", "other_writer.npy",
+                           "lists.json", "samples.json", "sglang.json", "rows.csv", "spaced.csv", "places.csv"})
     EXPECT_EQ(maps_of(file), expected) << file;
 }
 
@@ -165,6 +168,10 @@ TEST_F(Input, BadNpyIsNamed) {
     expect_error(1, words, plan_arguments("bad.npy"));
   }
   const std::string whole = Npy{.shape = "(2, 3)", .data = data}.text();
+  std::string unknown_key = whole;
+  unknown_key.replace(unknown_key.find("shape"), 5, "scale");
+  write("bad.npy", unknown_key);
+  expect_error(1, {"bad.npy: "}, plan_arguments("bad.npy"));
   for (const std::size_t size : {0, 5, 9, 11, 40}) {
     write("bad.npy", whole.substr(0, size));
     expect_error(1, {"bad.npy: "}, plan_arguments("bad.npy"));

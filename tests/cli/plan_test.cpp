@@ -178,6 +178,9 @@ TEST_F(Pack, FillsPacksEqually) {
   EXPECT_DOUBLE_EQ(packing["stats"]["balancedness"], (132 + 40 + 90 + 61) / 2.0 / 172);
   EXPECT_EQ(packing["stats"]["balancedness"], packing["stats"]["balancedness_min"]);
   EXPECT_GT(packing["stats"]["pack_ms"], 0);
+  const std::string table = run({"pack", "-", "--packs", "2", "--format", "table"}, "[[90,132,40,61],[0,0,0,0]]").out;
+  for (const char* words : {"2 rows of 4 items into 2 packs", "pack load", "1 row without load left out"})
+    EXPECT_NE(table.find(words), std::string::npos) << words << " is not in\n" << table;
   expect_error(1, {"stdin: ", "4", "3"}, {"pack", "-", "--packs", "3"}, "[[90,132,40,61]]");
   expect_error(1, {"stdin: ", "0"}, {"pack", "-", "--packs", "0"}, "[[90,132,40,61]]");
 }

@@ -14,6 +14,7 @@ namespace eplb {
 namespace {
 
 std::atomic<int> threads{1};
+std::atomic<cudaError_t> load_result{cudaSuccess};
 
 /// Runs body(block, memory) for each block, with as much memory as it was launched with and no more.
 template <class Body>
@@ -41,7 +42,9 @@ void run_group(Program program) {
 
 void set_emulated_threads(int count) { threads = count; }
 
-cudaError_t load_kernels() { return cudaSuccess; }
+void set_load_result(cudaError_t result) { load_result = result; }
+
+cudaError_t load_kernels() { return load_result; }
 
 cudaError_t launch_prepare_groups(const submit_job& job, const launch_form& form, cudaStream_t stream) {
   return stub_cuda::launch(stream, [job, form] {

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "cuda/device.h"
+#include "cuda/emulated_kernels.h"
 #include "cuda/stub_runtime.h"
 
 namespace eplb::cuda_tests {
@@ -173,6 +174,23 @@ TEST_F(Host, WithoutADriverOrADevice) {
   EXPECT_EQ(eplb_create(&shape, &options, &planner, error), EPLB_ERROR_UNAVAILABLE);
   EXPECT_NE(error.text().find("options.device is 5, but the number of CUDA devices is 2"), std::string::npos)
       << error.text();
+}
+
+TEST_F(Host, ADeviceThatThereIsNoCodeFor) {
+  const plan_case c = small_case();
+  const eplb_shape shape = shape_of(c);
+  const eplb_options options = cuda_options(c, EPLB_MEMORY_CUDA);
+  last_error error;
+  eplb_context* planner = nullptr;
+  for (const cudaError_t result : {cudaErrorNoKernelImageForDevice, cudaErrorInvalidDeviceFunction}) {
+    set_load_result(result);
+    EXPECT_EQ(eplb_create(&shape, &options, &planner, error), EPLB_ERROR_UNAVAILABLE);
+    EXPECT_NE(error.text().find("has no code for "), std::string::npos) << error.text();
+    EXPECT_EQ(planner, nullptr);
+  }
+  set_load_result(cudaSuccess);
+  ASSERT_EQ(eplb_create(&shape, &options, &planner, error), EPLB_SUCCESS) << error.text();
+  eplb_destroy(planner);
 }
 
 TEST_F(Host, NothingIsMadeAfterCreate) {
