@@ -10,8 +10,10 @@
 namespace eplb::cli {
 namespace {
 
+// NOLINTBEGIN(cppcoreguidelines-avoid-non-const-global-variables): a signal handler gets nothing else
 volatile std::sig_atomic_t interrupted = 0;
 struct sigaction previous_action;
+// NOLINTEND(cppcoreguidelines-avoid-non-const-global-variables)
 
 }  // namespace
 

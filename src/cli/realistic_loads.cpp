@@ -63,7 +63,7 @@ void correlate(std::vector<double>& common, const std::vector<double>& own, doub
 }
 
 double standard_deviation(const double* begin, std::size_t size) {
-  const double n = static_cast<double>(size);
+  const auto n = static_cast<double>(size);
   const double mean = std::accumulate(begin, begin + size, 0.0) / n;
   const double squares =
       std::accumulate(begin, begin + size, 0.0, [&](double sum, double x) { return sum + (x - mean) * (x - mean); });
