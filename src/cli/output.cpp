@@ -22,7 +22,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-[[noreturn]] void fail_to_write(const std::string& name) { fail(name, std::generic_category().message(errno ? errno : EIO)); }
+[[noreturn]] void fail_to_write(const std::string& name) {
+  fail(name, std::generic_category().message(errno ? errno : EIO));
+}
 
 /// A file beside the one to be written, which takes that one's place when it is complete.
 class ReplacementFile {

@@ -36,10 +36,10 @@ case $1 in
     ;;
   format)
     # eplb.h, which is laid out by hand, is not among them.
-    find src tests docs bindings -name '*.[ch]' -o -name '*.cpp' -o -name '*.cu' |
-      xargs clang-format --dry-run -Werror
+    find src tests docs bindings '(' -name '*.[ch]' -o -name '*.cpp' -o -name '*.cu' ')' \
+      -exec clang-format --dry-run -Werror '{}' +
     ;;
   shell)
-    find src tests docs bindings -name '*.sh' | xargs shellcheck
+    find src tests docs bindings -name '*.sh' -exec shellcheck '{}' +
     ;;
 esac
