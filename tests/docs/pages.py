@@ -37,7 +37,8 @@ def split(page):
             blocks.append(fence)
             before, fence = [], None
         elif line.startswith("```"):
-            fence = Block(number, line[3:].strip(), "", "\n".join(before))
+            info = line[3:].strip().removeprefix("text")  # rustdoc takes what has no language for Rust
+            fence = Block(number, info, "", "\n".join(before))
         else:
             in_list = bool(re.match(r"- |\d+\. ", line)) or in_list and line[:1] in ("", " ")
             if line.startswith("    ") and after_empty and not in_list:
