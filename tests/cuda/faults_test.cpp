@@ -820,7 +820,7 @@ TEST_F(Faults, MemoryNeededOfHostileShapes) {
   c.rules.candidates = c.samples = most;
   int allocations = 0;
   for (const plan_shape& shape : {plan_shape{most, most, most, 1, 1, most}, plan_shape{most, 1, most, 1, 1, 1},
-                                  plan_shape{1, most, most, 1, 1, 1}, plan_shape{most, most, most, most, most, most},
+                                  plan_shape{1, most, most, 1, 1, 1}, plan_shape{16384, most, most, most, most, most},
                                   plan_shape{most, most, most, most, 1, most}, plan_shape{most, most, most, 1, 1, 1}}) {
     c.shape = shape;
     eplb_options options = cuda_options(c, EPLB_MEMORY_CUDA);
