@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "json_numbers.h"
 
+#include <algorithm>
 #include <limits>
 #include <nlohmann/json.hpp>
 
@@ -145,10 +146,9 @@ class Reader {
     if (skipped_ > 0) return true;
     if (!array_) {
       if (!open()) return true;
-    } else if (rank_ == 0) {
-      rank_ = position_.size();
-    } else if (position_.size() != rank_) {
-      fail(place() + " is " + text + ", not a list");
+    } else {
+      if (rank_ == 0) rank_ = std::max(position_.size(), array_->extents.size());  // empty lists may have come first
+      if (position_.size() != rank_) fail(place() + " is " + text + ", not a list");
     }
     array_->numbers.add(value);
     if (position_.empty())

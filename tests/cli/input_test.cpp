@@ -99,6 +99,7 @@ TEST_F(Input, BadJsonIsNamed) {
       {"[[[1,2]],[[true,1]]]", {"sample 1", "layer 0", "expert 0", "true"}},
       {"[[1,{\"a\":1}]]", {"layer 0", "expert 1", "an object"}},
       {"[[1,2],3]", {"layer 1", "3", "not a list"}},
+      {"[[],10]", {"layer 1", "10", "not a list"}},
       {"[[1,2],null]", {"layer 1", "null", "not a list"}},
       {"[[1,[2]]]", {"layer 0", "expert 1", "a list"}},
       {"[[[[1]]]]", {"a list, not a number"}},
