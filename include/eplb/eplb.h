@@ -84,11 +84,11 @@ EPLB_API const char* EPLB_CALL eplb_build_info(void);
 
 /** @defgroup errors Status and error
  *  @{ */
-/** Result of a call: 0 on success, otherwise one of @ref eplb_status_code. Always 32 bits wide.
- *  Values never change; new ones are appended, so treat an unknown one as an error. */
+/** Result of a call, 0 on success; one of @ref eplb_status_code. Always 32 bits wide. */
 typedef int32_t eplb_status;
 
-/** Values of @ref eplb_status. */
+/** What a call answers. Values never change; new ones are appended, so treat an unknown one as an
+ *  error. */
 enum eplb_status_code {
   EPLB_SUCCESS                 = 0,  /**< Done. */
   EPLB_NOT_READY               = 1,  /**< Work on a stream has not finished; not an error. */
@@ -194,7 +194,7 @@ enum eplb_memory {
   EPLB_MEMORY_CUDA = 1  /**< What the context's CUDA device can address: its own memory, managed, or pinned. */
 };
 
-/** Element type of a buffer. */
+/** The element type of a buffer. */
 enum eplb_type {
   EPLB_TYPE_FLOAT32 = 0, /**< float; loads. */
   EPLB_TYPE_FLOAT64 = 1, /**< double; loads. */
@@ -202,7 +202,7 @@ enum eplb_type {
   EPLB_TYPE_INT64   = 3  /**< int64_t; loads and maps. */
 };
 
-/** First packing of the items. */
+/** The first packing of the items. */
 enum eplb_initial {
   EPLB_INITIAL_PRESET = 0, /**< As the strategy has it. */
   EPLB_INITIAL_LPT    = 1, /**< Heaviest first, each to the lightest pack that has room. */
@@ -253,7 +253,7 @@ enum eplb_duplicates {
   EPLB_DUPLICATES_ALLOW  = 2  /**< It does not matter. */
 };
 
-/** Severity of a log line. */
+/** The severity of a log line. */
 enum eplb_log_level {
   EPLB_LOG_NONE    = 0, /**< Nothing is logged. */
   EPLB_LOG_WARNING = 1, /**< Something is not as it was probably meant: more threads than there is work for. */
@@ -316,7 +316,7 @@ EPLB_API int32_t EPLB_CALL eplb_strategy_count(void);
 /** Name of a strategy, such as "lpt-swap-any", as documents and tools write it. Static; NULL for an
  *  unknown value. */
 EPLB_API const char* EPLB_CALL eplb_strategy_name(int32_t strategy);
-/** The strategy of a name, -1 if there is none. */
+/** The @ref eplb_strategy of a name, -1 if there is none. */
 EPLB_API int32_t EPLB_CALL eplb_strategy_from_name(const char* name);
 /** One line about a strategy. Static; NULL for an unknown value. */
 EPLB_API const char* EPLB_CALL eplb_strategy_description(int32_t strategy);
@@ -557,7 +557,7 @@ EPLB_API EPLB_NODISCARD eplb_status EPLB_CALL eplb_poll(eplb_context* context, e
  *  Host memory. Any P >= E and any gpus; groups and nodes are not looked at. Each call allocates what it needs, with
  *  malloc, and frees it.
  *  @{ */
-/** Flags of eplb_check_placement(). */
+/** What eplb_check_placement() looks at besides. */
 enum eplb_check_flag {
   EPLB_CHECK_DUPLICATES = 1 /**< Two replicas of an expert on one gpu are an error too. */
 };
