@@ -2,6 +2,9 @@
 
 package eplb
 
+// #include "call.h"
+import "C"
+
 import "unsafe"
 
 // A Load is an element of loads: tokens of an expert.
@@ -50,6 +53,8 @@ type buffer struct {
 	kind    Type
 	memory  Memory
 }
+
+func (b buffer) toC() (*C.char, C.size_t) { return (*C.char)(b.pointer), C.size_t(b.count) }
 
 func typeOfSize(size uintptr) Type {
 	if size == 8 {

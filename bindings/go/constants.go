@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
+// Made from eplb.h by bindings/generate.py.
 
 package eplb
 
-// Version of the library's header that this package is written against, as major*10000 + minor*100 + patch. A
-// library that is older is refused.
+// Version of the library's header that this package is written against, as major*10000 + minor*100 + patch. A library
+// that is older is refused.
 const (
 	VersionMajor = 0
 	VersionMinor = 1
@@ -11,24 +12,38 @@ const (
 	Version      = VersionMajor*10000 + VersionMinor*100 + VersionPatch
 )
 
-// Status is the result of a call. Each value is an error of its own, so that errors.Is(err, eplb.ErrInvalidLoad) tells
-// what went wrong.
+// Status is what a call answers. Values never change; new ones are appended, so treat an unknown one as an error. Each
+// value is an error of its own, so that errors.Is(err, eplb.ErrInvalidLoad) tells what went wrong.
 type Status int32
 
 const (
-	Success             Status = 0  // Done.
-	NotReady            Status = 1  // Work on a stream has not finished; not an error.
-	ErrInvalidArgument  Status = 2  // A missing buffer, an impossible shape, an unknown value.
-	ErrInvalidLoad      Status = 3  // A load is NaN, infinite or negative, or a layer's total overflows float32.
-	ErrInvalidPlacement Status = 4  // A placement is wrong, or a current one needs more changes than are allowed.
-	ErrInvalidState     Status = 5  // No plan yet; the context is in use, closed, or was created before a fork.
-	ErrStructSize       Status = 6  // Fields are set that the library does not know.
-	ErrBufferTooSmall   Status = 7  // A buffer is shorter than its shape.
-	ErrOutOfMemory      Status = 8  // Memory or a thread could not be had.
-	ErrUnavailable      Status = 9  // Not in this build of the library, or no driver or device on this machine.
-	ErrCancelled        Status = 10 // Progress or a context.Context asked to stop.
-	ErrCUDA             Status = 11 // A CUDA call failed.
-	ErrInternal         Status = 12 // A bug in the library.
+	// Done.
+	Success Status = 0
+	// Work on a stream has not finished; not an error.
+	NotReady Status = 1
+	// A NULL, an impossible shape, an unknown value.
+	ErrInvalidArgument Status = 2
+	// A load is NaN, infinite or negative, or, in planning, a layer's total overflows float32.
+	ErrInvalidLoad Status = 3
+	// A placement names no expert, leaves one out, or contradicts itself; a current one needs more changes than are
+	// allowed.
+	ErrInvalidPlacement Status = 4
+	// No plan yet; the context is in use, or was created before a fork.
+	ErrInvalidState Status = 5
+	// struct_size is not set, or fields are set that this library does not know.
+	ErrStructSize Status = 6
+	// A buffer of the caller's is shorter than its shape.
+	ErrBufferTooSmall Status = 7
+	// Memory or a thread could not be had.
+	ErrOutOfMemory Status = 8
+	// Not in this build, or no driver or device on this machine.
+	ErrUnavailable Status = 9
+	// The progress callback asked to stop.
+	ErrCancelled Status = 10
+	// A CUDA call failed.
+	ErrCUDA Status = 11
+	// A bug in this library, or a callback that threw.
+	ErrInternal Status = 12
 )
 
 // Strategy is how a placement is found. Every value but StrategyAuto and StrategySearch is a preset of the five packing
@@ -36,25 +51,42 @@ const (
 type Strategy int32
 
 const (
-	StrategyAuto               Strategy = 0 // What is recommended; may become better between minor versions.
-	StrategyLPT                Strategy = 1 // Heaviest first, to the lightest gpu with room (DeepSeek's EPLB).
-	StrategyLPTSwapMinMax      Strategy = 2 // lpt, then 20 swaps between the heaviest and the lightest gpu.
-	StrategyLPTRestart4        Strategy = 3 // 4 perturbed lpt-swap-minmax, the one with the least spread.
-	StrategyLPTSwapAny         Strategy = 4 // lpt, then 50 swaps between the heaviest and any gpu.
-	StrategyLPTRestart64Any    Strategy = 5 // 64 perturbed lpt with 20 swaps heaviest to any, the lowest peak.
-	StrategyLPTSwapL2          Strategy = 6 // lpt, then 50 swaps between any two gpus, on the sum of squares.
-	StrategyZigzagSwapMinMax   Strategy = 7 // Dealt to and fro, then 20 swaps heaviest to lightest.
-	StrategyLPTRestart64MinMax Strategy = 8 // 64 perturbed lpt-swap-minmax, the lowest peak.
-	StrategySearch             Strategy = 9 // A tabu search over placements; may change between minor versions.
+	// What we recommend, by the shape and max_samples of the options (in one call: by its samples and its current
+	// placement); may become better between minor versions.
+	StrategyAuto Strategy = 0
+	// Heaviest first, to the lightest gpu with room (DeepSeek's EPLB).
+	StrategyLPT Strategy = 1
+	// lpt, then 20 swaps between the heaviest and the lightest gpu.
+	StrategyLPTSwapMinMax Strategy = 2
+	// 4 perturbed lpt-swap-minmax, the one with the least spread.
+	StrategyLPTRestart4 Strategy = 3
+	// lpt, then 50 swaps between the heaviest and any gpu.
+	StrategyLPTSwapAny Strategy = 4
+	// 64 perturbed lpt with 20 swaps heaviest to any, the lowest peak.
+	StrategyLPTRestart64Any Strategy = 5
+	// lpt, then 50 swaps between any two gpus, on the sum of squares.
+	StrategyLPTSwapL2 Strategy = 6
+	// Dealt to and fro, then 20 swaps heaviest to lightest.
+	StrategyZigzagSwapMinMax Strategy = 7
+	// 64 perturbed lpt-swap-minmax, the lowest peak.
+	StrategyLPTRestart64MinMax Strategy = 8
+	// A tabu search over placements: under each sample by itself, on gpus as they are, from the current placement if
+	// there is one, without two replicas of an expert on one gpu. Unlike the presets it may change between minor
+	// versions.
+	StrategySearch Strategy = 9
 )
 
 // Policy is what counts as a locality boundary.
 type Policy int32
 
 const (
-	PolicyAuto         Policy = 0 // Hierarchical if NumGroups is a multiple of NumNodes, global otherwise.
-	PolicyHierarchical Policy = 1 // Groups to nodes, replicas within their node, replicas to gpus.
-	PolicyGlobal       Policy = 2 // Groups and nodes are ignored.
+	// Global if there is 1 group and 1 node, which is the same; else hierarchical if num_groups % num_nodes == 0,
+	// global otherwise.
+	PolicyAuto Policy = 0
+	// Groups to nodes, replicas within their node, replicas to gpus.
+	PolicyHierarchical Policy = 1
+	// Groups and nodes are ignored.
+	PolicyGlobal Policy = 2
 )
 
 // Backend is where a plan is computed.
@@ -70,7 +102,7 @@ const (
 type Memory int32
 
 const (
-	MemoryHost Memory = 0 // Host memory, such as a slice.
+	MemoryHost Memory = 0 // Host memory, pageable or pinned.
 	MemoryCUDA Memory = 1 // What the context's CUDA device can address: its own memory, managed, or pinned.
 )
 
@@ -78,10 +110,10 @@ const (
 type Type int32
 
 const (
-	TypeFloat32 Type = 0 // Loads.
-	TypeFloat64 Type = 1 // Loads.
-	TypeInt32   Type = 2 // Loads and maps.
-	TypeInt64   Type = 3 // Loads and maps.
+	TypeFloat32 Type = 0 // float; loads.
+	TypeFloat64 Type = 1 // double; loads.
+	TypeInt32   Type = 2 // int32_t; loads and maps.
+	TypeInt64   Type = 3 // int64_t; loads and maps.
 )
 
 // Initial is the first packing of the items.
@@ -135,7 +167,7 @@ const (
 type Objective int32
 
 const (
-	ObjectivePreset  Objective = 0 // The 4th power for one sample, the 32nd for several.
+	ObjectivePreset  Objective = 0 // The 4th power for one sample, for which any will do; the 32nd for several.
 	ObjectivePower4  Objective = 1 // Gpus below the peak count as well. Faster.
 	ObjectivePower32 Objective = 2 // Nearly the peak alone. Better under loads to come, if there are several samples.
 )
@@ -153,13 +185,13 @@ const (
 type LogLevel int32
 
 const (
-	LogNone    LogLevel = 0 // In Options it stands for LogInfo; for no log leave Options.Log nil.
+	LogNone    LogLevel = 0 // Nothing is logged.
 	LogWarning LogLevel = 1 // Something is not as it was probably meant: more threads than there is work for.
 	LogInfo    LogLevel = 2 // What was chosen when a context is created.
 	LogDebug   LogLevel = 3 // A line for each plan.
 )
 
-// CheckFlag is a flag of CheckPlacement.
+// CheckFlag is what CheckPlacement looks at besides.
 type CheckFlag uint32
 
 const (

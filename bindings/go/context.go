@@ -45,9 +45,9 @@ func NewContext(shape Shape, options *Options) (*Context, error) {
 	created = true
 	c := &Context{
 		call:     call,
-		strategy: Strategy(C.eplb_context_strategy(call.c.context)),
-		policy:   Policy(C.eplb_context_policy(call.c.context)),
-		backend:  Backend(C.eplb_context_backend(call.c.context)),
+		strategy: Strategy(C.eplb_context_strategy(call.c.arguments.context)),
+		policy:   Policy(C.eplb_context_policy(call.c.arguments.context)),
+		backend:  Backend(C.eplb_context_backend(call.c.arguments.context)),
 	}
 	runtime.SetFinalizer(c, (*Context).Close)
 	return c, nil
@@ -95,7 +95,7 @@ func (c *Context) MaxReplicaCount() (int, error) {
 	}
 	defer c.busy.Unlock()
 	err = call.do(context.Background(), C.EPLB_GO_GET_MAX_REPLICA_COUNT, arguments{})
-	return int(call.c.max_replica_count), err
+	return int(call.c.arguments.count), err
 }
 
 // GetMaps writes the plan into the caller's buffers.
@@ -128,7 +128,7 @@ func (c *Context) Poll() (done bool, err error) {
 		return false, closed()
 	}
 	failed := newError()
-	switch C.eplb_poll(c.call.c.context, failed) {
+	switch C.eplb_poll(c.call.c.arguments.context, failed) {
 	case C.EPLB_SUCCESS:
 		return true, nil
 	case C.EPLB_NOT_READY:
@@ -152,7 +152,7 @@ func (c *Context) doOnStream(function C.eplb_go_function, a arguments, stream un
 		return err
 	}
 	defer c.busy.Unlock()
-	call.c.stream = stream
+	call.c.arguments.stream = stream
 	return call.do(context.Background(), function, a)
 }
 

@@ -11,7 +11,7 @@ import (
 )
 
 // Pointer is the eplb_context.
-func (c *Context) Pointer() unsafe.Pointer { return unsafe.Pointer(c.call.c.context) }
+func (c *Context) Pointer() unsafe.Pointer { return unsafe.Pointer(c.call.c.arguments.context) }
 
 // ReadSource reads a file of the repository.
 func ReadSource(t *testing.T, path string) []byte {

@@ -35,7 +35,7 @@ func CheckPlacement(shape Shape, maps Maps, flags CheckFlag) error {
 		return err
 	}
 	defer call.free()
-	call.c.check_flags = C.uint32_t(flags)
+	call.c.arguments.flags = C.uint32_t(flags)
 	return call.do(context.Background(), C.EPLB_GO_CHECK_PLACEMENT, arguments{shape: shape, maps: maps})
 }
 
@@ -54,7 +54,7 @@ func MemoryNeeded(shape Shape, options *Options) (host, cuda uint64, err error) 
 	}
 	defer call.free()
 	err = call.do(context.Background(), C.EPLB_GO_MEMORY_NEEDED, arguments{shape: shape})
-	return uint64(call.c.host_bytes), uint64(call.c.cuda_bytes), err
+	return uint64(call.c.arguments.host_bytes), uint64(call.c.arguments.cuda_bytes), err
 }
 
 func doOnce(ctx context.Context, function C.eplb_go_function, options *Options, a arguments) error {

@@ -1,26 +1,28 @@
 // SPDX-License-Identifier: MIT
-// The constants of eplb.h: EPLB_SWAP_HEAVIEST_ANY is SwapScope.HeaviestAny, EPLB_ERROR_CUDA is Status.Cuda.
+// Made from eplb.h by bindings/generate.py.
+// EPLB_SWAP_HEAVIEST_ANY is SwapScope.HeaviestAny, EPLB_ERROR_CUDA is Status.Cuda.
 namespace Eplb
 {
-    /// <summary>Result of a call. New ones may be appended, so treat an unknown one as an error.</summary>
+    /// <summary>What a call answers. Values never change; new ones are appended, so treat an unknown one as an
+    /// error.</summary>
     public enum Status
     {
         /// <summary>Done.</summary>
         Success = 0,
         /// <summary>Work on a stream has not finished; not an error.</summary>
         NotReady = 1,
-        /// <summary>A null, an impossible shape, an unknown value.</summary>
+        /// <summary>A NULL, an impossible shape, an unknown value.</summary>
         InvalidArgument = 2,
-        /// <summary>A load is NaN, infinite or negative, or a layer's total overflows float.</summary>
+        /// <summary>A load is NaN, infinite or negative, or, in planning, a layer's total overflows float32.</summary>
         InvalidLoad = 3,
         /// <summary>A placement names no expert, leaves one out, or contradicts itself; a current one needs more
         /// changes than are allowed.</summary>
         InvalidPlacement = 4,
         /// <summary>No plan yet; the context is in use, or was created before a fork.</summary>
         InvalidState = 5,
-        /// <summary>The library does not know fields that are set, or a struct was not initialised.</summary>
+        /// <summary>struct_size is not set, or fields are set that this library does not know.</summary>
         StructSize = 6,
-        /// <summary>A buffer is shorter than its shape.</summary>
+        /// <summary>A buffer of the caller's is shorter than its shape.</summary>
         BufferTooSmall = 7,
         /// <summary>Memory or a thread could not be had.</summary>
         OutOfMemory = 8,
@@ -30,41 +32,44 @@ namespace Eplb
         Cancelled = 10,
         /// <summary>A CUDA call failed.</summary>
         Cuda = 11,
-        /// <summary>A bug in the library.</summary>
+        /// <summary>A bug in this library, or a callback that threw.</summary>
         Internal = 12
     }
 
-    /// <summary>How a placement is found. All but <see cref="Auto"/> and <see cref="Search"/> never change their
-    /// maps from one version to the next.</summary>
+    /// <summary>How a placement is found. Every value but <see cref="Strategy.Auto"/> and <see cref="Strategy.Search"/>
+    /// is a preset of the five packing choices in <see cref="Options"/> and never changes its maps.</summary>
     public enum Strategy
     {
-        /// <summary>What libeplb recommends for the shape and the number of samples.</summary>
+        /// <summary>What we recommend, by the shape and max_samples of the options (in one call: by its samples and its
+        /// current placement); may become better between minor versions.</summary>
         Auto = 0,
         /// <summary>Heaviest first, to the lightest gpu with room (DeepSeek's EPLB).</summary>
         Lpt = 1,
-        /// <summary>Lpt, then 20 swaps between the heaviest and the lightest gpu.</summary>
+        /// <summary>lpt, then 20 swaps between the heaviest and the lightest gpu.</summary>
         LptSwapMinmax = 2,
-        /// <summary>4 perturbed LptSwapMinmax, the one with the least spread.</summary>
+        /// <summary>4 perturbed lpt-swap-minmax, the one with the least spread.</summary>
         LptRestart4 = 3,
-        /// <summary>Lpt, then 50 swaps between the heaviest and any gpu.</summary>
+        /// <summary>lpt, then 50 swaps between the heaviest and any gpu.</summary>
         LptSwapAny = 4,
-        /// <summary>64 perturbed Lpt with 20 swaps heaviest to any, the lowest peak.</summary>
+        /// <summary>64 perturbed lpt with 20 swaps heaviest to any, the lowest peak.</summary>
         LptRestart64Any = 5,
-        /// <summary>Lpt, then 50 swaps between any two gpus, on the sum of squares.</summary>
+        /// <summary>lpt, then 50 swaps between any two gpus, on the sum of squares.</summary>
         LptSwapL2 = 6,
         /// <summary>Dealt to and fro, then 20 swaps heaviest to lightest.</summary>
         ZigzagSwapMinmax = 7,
-        /// <summary>64 perturbed LptSwapMinmax, the lowest peak.</summary>
+        /// <summary>64 perturbed lpt-swap-minmax, the lowest peak.</summary>
         LptRestart64Minmax = 8,
-        /// <summary>A tabu search from Lpt on, under each sample by itself, without two replicas of an expert on
-        /// one gpu.</summary>
+        /// <summary>A tabu search over placements: under each sample by itself, on gpus as they are, from the current
+        /// placement if there is one, without two replicas of an expert on one gpu. Unlike the presets it may change
+        /// between minor versions.</summary>
         Search = 9
     }
 
     /// <summary>What counts as a locality boundary.</summary>
     public enum Policy
     {
-        /// <summary>Global for one group and one node; else hierarchical if the nodes divide the groups.</summary>
+        /// <summary>Global if there is 1 group and 1 node, which is the same; else hierarchical if num_groups %
+        /// num_nodes == 0, global otherwise.</summary>
         Auto = 0,
         /// <summary>Groups to nodes, replicas within their node, replicas to gpus.</summary>
         Hierarchical = 1,
@@ -75,7 +80,7 @@ namespace Eplb
     /// <summary>Where a plan is computed.</summary>
     public enum Backend
     {
-        /// <summary>Where the memory is: Cpu for host memory, Cuda for CUDA memory.</summary>
+        /// <summary>Where the memory is: CPU for host memory, CUDA for CUDA memory.</summary>
         Auto = 0,
         /// <summary>On the host; needs no driver and never makes a CUDA call.</summary>
         Cpu = 1,
@@ -86,26 +91,26 @@ namespace Eplb
     /// <summary>Where a buffer is.</summary>
     public enum Memory
     {
-        /// <summary>Host memory: arrays and spans.</summary>
+        /// <summary>Host memory, pageable or pinned.</summary>
         Host = 0,
         /// <summary>What the context's CUDA device can address: its own memory, managed, or pinned.</summary>
         Cuda = 1
     }
 
-    /// <summary>Element type of a buffer.</summary>
+    /// <summary>The element type of a buffer.</summary>
     public enum ElementType
     {
         /// <summary>float; loads.</summary>
         Float32 = 0,
         /// <summary>double; loads.</summary>
         Float64 = 1,
-        /// <summary>int; loads and maps.</summary>
+        /// <summary>int32_t; loads and maps.</summary>
         Int32 = 2,
-        /// <summary>long; loads and maps.</summary>
+        /// <summary>int64_t; loads and maps.</summary>
         Int64 = 3
     }
 
-    /// <summary>First packing of the items.</summary>
+    /// <summary>The first packing of the items.</summary>
     public enum Initial
     {
         /// <summary>As the strategy has it.</summary>
@@ -156,7 +161,7 @@ namespace Eplb
     /// <summary>What becomes of several samples of the loads.</summary>
     public enum Samples
     {
-        /// <summary>As the strategy has it: Search keeps them apart, the others add them up.</summary>
+        /// <summary>As the strategy has it: search keeps them apart, the others add them up.</summary>
         Preset = 0,
         /// <summary>Each is scaled to one total, and the plan is to be good under each. Search only.</summary>
         Each = 1,
@@ -167,7 +172,7 @@ namespace Eplb
     /// <summary>What a search makes small: the sum over gpus and samples of a power of what each has to bear.</summary>
     public enum Objective
     {
-        /// <summary>The 4th power for one sample, the 32nd for several.</summary>
+        /// <summary>The 4th power for one sample, for which any will do; the 32nd for several.</summary>
         Preset = 0,
         /// <summary>Gpus below the peak count as well. Faster.</summary>
         Power4 = 1,
@@ -178,7 +183,7 @@ namespace Eplb
     /// <summary>Whether two replicas of an expert may be on one gpu, where they are of little use.</summary>
     public enum Duplicates
     {
-        /// <summary>As the strategy has it: Search avoids them, the others do not look.</summary>
+        /// <summary>As the strategy has it: search avoids them, the others do not look.</summary>
         Preset = 0,
         /// <summary>No expert twice on a gpu, wherever there are gpus enough. Search only.</summary>
         Avoid = 1,
@@ -186,12 +191,12 @@ namespace Eplb
         Allow = 2
     }
 
-    /// <summary>Severity of a log line.</summary>
+    /// <summary>The severity of a log line.</summary>
     public enum LogLevel
     {
         /// <summary>Nothing is logged.</summary>
         None = 0,
-        /// <summary>Something is not as it was probably meant.</summary>
+        /// <summary>Something is not as it was probably meant: more threads than there is work for.</summary>
         Warning = 1,
         /// <summary>What was chosen when a context is created.</summary>
         Info = 2,
@@ -199,7 +204,7 @@ namespace Eplb
         Debug = 3
     }
 
-    /// <summary>What <see cref="Balancer.CheckPlacement"/> is to look at besides; 0 for no more.</summary>
+    /// <summary>What <c>CheckPlacement</c> looks at besides.</summary>
     [System.Flags]
     public enum CheckFlag : uint
     {

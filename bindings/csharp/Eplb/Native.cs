@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: MIT
+// Made from eplb.h by bindings/generate.py.
 using System;
 using System.Runtime.InteropServices;
-#if NET5_0_OR_GREATER
-using System.Reflection;
-#endif
 
 // The C names are kept, so that eplb.h is the manual of this file; a second one here would only grow stale.
 #pragma warning disable 1591
@@ -11,48 +9,25 @@ using System.Reflection;
 namespace Eplb.Raw
 {
     /// <summary>The functions and version constants of eplb.h, as they are there.</summary>
-    public static unsafe class Native
+    public static unsafe partial class Native
     {
-        const string Library = "eplb";
-        const CallingConvention C = CallingConvention.Cdecl;
-
         public const int EPLB_VERSION_MAJOR = 0;
         public const int EPLB_VERSION_MINOR = 1;
         public const int EPLB_VERSION_PATCH = 0;
-        public const int EPLB_VERSION = EPLB_VERSION_MAJOR * 10000 + EPLB_VERSION_MINOR * 100 + EPLB_VERSION_PATCH;
-
-#if NET5_0_OR_GREATER
-        static Native()
-        {
-            NativeLibrary.SetDllImportResolver(typeof(Native).Assembly, Resolve);
-        }
-
-        static IntPtr Resolve(string name, Assembly assembly, DllImportSearchPath? searchPath)
-        {
-            if (name != Library) return IntPtr.Zero;
-            string path = Environment.GetEnvironmentVariable("EPLB_LIBRARY");
-            if (!string.IsNullOrEmpty(path)) return NativeLibrary.Load(path);
-            // The plain name is the one that packages have; an installation for run time only may have just the other.
-            if (NativeLibrary.TryLoad(name, assembly, searchPath, out IntPtr found)) return found;
-            return NativeLibrary.TryLoad("libeplb.so.0", assembly, searchPath, out found) ? found : IntPtr.Zero;
-        }
-#endif
+        public const int EPLB_VERSION = 100;
 
         [DllImport(Library, CallingConvention = C)]
         public static extern int eplb_version();
         [DllImport(Library, CallingConvention = C)]
         public static extern byte* eplb_build_info();
-
         [DllImport(Library, CallingConvention = C)]
         public static extern byte* eplb_status_name(Status status);
         [DllImport(Library, CallingConvention = C)]
         public static extern byte* eplb_status_string(Status status);
         [DllImport(Library, CallingConvention = C)]
         public static extern Status eplb_error_init(eplb_error* error, UIntPtr struct_size);
-
         [DllImport(Library, CallingConvention = C)]
         public static extern Status eplb_shape_init(eplb_shape* shape, UIntPtr struct_size);
-
         [DllImport(Library, CallingConvention = C)]
         public static extern Status eplb_options_init(eplb_options* options, UIntPtr struct_size);
         [DllImport(Library, CallingConvention = C)]
@@ -74,19 +49,16 @@ namespace Eplb.Raw
         [DllImport(Library, CallingConvention = C)]
         public static extern Status eplb_device_describe(
             Backend backend, int device, byte* text, UIntPtr size, eplb_error* error);
-
         [DllImport(Library, CallingConvention = C)]
         public static extern Status eplb_input_init(eplb_input* input, UIntPtr struct_size);
         [DllImport(Library, CallingConvention = C)]
         public static extern Status eplb_maps_init(eplb_maps* maps, UIntPtr struct_size);
         [DllImport(Library, CallingConvention = C)]
         public static extern Status eplb_stats_init(eplb_stats* stats, UIntPtr struct_size);
-
         [DllImport(Library, CallingConvention = C)]
         public static extern Status eplb_rebalance_experts(
             eplb_shape* shape, eplb_options* options, eplb_input* input, eplb_maps* maps, eplb_stats* stats,
             eplb_error* error);
-
         [DllImport(Library, CallingConvention = C)]
         public static extern Status eplb_create(
             eplb_shape* shape, eplb_options* options, eplb_context** context, eplb_error* error);
@@ -109,7 +81,6 @@ namespace Eplb.Raw
         public static extern Status eplb_get_maps(eplb_context* context, eplb_maps* maps, eplb_error* error);
         [DllImport(Library, CallingConvention = C)]
         public static extern Status eplb_get_stats(eplb_context* context, eplb_stats* stats, eplb_error* error);
-
         [DllImport(Library, CallingConvention = C)]
         public static extern Status eplb_submit_weights_async(
             eplb_context* context, eplb_input* input, void* stream, eplb_error* error);
@@ -118,14 +89,12 @@ namespace Eplb.Raw
             eplb_context* context, eplb_maps* maps, void* stream, eplb_error* error);
         [DllImport(Library, CallingConvention = C)]
         public static extern Status eplb_poll(eplb_context* context, eplb_error* error);
-
         [DllImport(Library, CallingConvention = C)]
         public static extern Status eplb_check_placement(
             eplb_shape* shape, eplb_maps* maps, CheckFlag flags, eplb_error* error);
         [DllImport(Library, CallingConvention = C)]
         public static extern Status eplb_score_placement(
             eplb_shape* shape, eplb_input* input, eplb_maps* maps, eplb_stats* stats, eplb_error* error);
-
         [DllImport(Library, CallingConvention = C)]
         public static extern Status eplb_packing_init(eplb_packing* packing, UIntPtr struct_size);
         [DllImport(Library, CallingConvention = C)]

@@ -10,6 +10,7 @@ sealed class Json
 {
     public readonly Dictionary<string, Json> Members = new Dictionary<string, Json>();
     public readonly List<Json> Items = new List<Json>();
+    public bool IsNull;
     public double Number;
     public string Text;
 
@@ -53,6 +54,10 @@ sealed class Json
                     break;
                 case '"':
                     value.Text = String(ref at);
+                    break;
+                case 'n':
+                    at += "null".Length;
+                    value.IsNull = true;
                     break;
                 default:
                     int begin = at;

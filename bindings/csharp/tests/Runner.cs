@@ -52,13 +52,15 @@ static class Assert
 /// <summary>Runs all tests, or those whose names contain the first argument.</summary>
 static class Runner
 {
-    /// <summary>A file of the repository, whose root is in EPLB_SOURCE.</summary>
-    public static string Read(string path)
+    /// <summary>The place of a file or folder of the repository, whose root is in EPLB_SOURCE.</summary>
+    public static string PathOf(string path)
     {
         string root = Environment.GetEnvironmentVariable("EPLB_SOURCE");
         if (string.IsNullOrEmpty(root)) throw new Exception("EPLB_SOURCE is not set to the root of the repository");
-        return File.ReadAllText(Path.Combine(root, path));
+        return Path.Combine(root, path);
     }
+
+    public static string Read(string path) => File.ReadAllText(PathOf(path));
 
     static int Main(string[] args)
     {

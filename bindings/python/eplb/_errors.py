@@ -7,7 +7,8 @@ import ctypes
 from typing import Callable, Dict, Optional, Type
 
 from . import raw
-from ._enums import Status, known
+from ._enums import Status
+from ._values import known
 
 
 class EplbError(Exception):

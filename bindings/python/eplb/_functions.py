@@ -10,10 +10,26 @@ from typing import Any, Dict, List, NamedTuple, Optional, Tuple, Union
 from . import _arrays, raw
 from ._arrays import Views
 from ._data import Maps, Plan, Stats, StatsBuffers, extents_of, fill_current, fill_loads, fill_maps, fill_seed
-from ._enums import Backend, ElementType, Memory, Strategy, member
+from ._enums import Backend, ElementType, Memory, Strategy
 from ._errors import Error, UnavailableError
 from ._planner import Planner
 from ._settings import Options, Settled, Shape, integer
+from ._values import member
+
+__all__ = [
+    "MemoryNeeded",
+    "balanced_packing",
+    "build_info",
+    "check",
+    "devices",
+    "memory_needed",
+    "plan",
+    "replicate_experts",
+    "score",
+    "strategies",
+    "version",
+    "why_unavailable",
+]
 
 
 def plan(

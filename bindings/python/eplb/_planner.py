@@ -12,9 +12,10 @@ from typing import Any, Optional, Type
 from . import _arrays, raw
 from ._arrays import Kind, Views
 from ._data import Maps, Plan, Stats, StatsBuffers, fill_current, fill_loads, fill_maps, fill_seed, new_maps
-from ._enums import Backend, ElementType, Policy, Strategy, known, member
+from ._enums import Backend, ElementType, Policy, Strategy
 from ._errors import Error, InvalidStateError
 from ._settings import Options, Settled, Shape
+from ._values import known, member
 
 
 class _Hold:

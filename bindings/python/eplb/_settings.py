@@ -10,7 +10,8 @@ from typing import Any, Callable, Optional, Sequence, Union
 
 from . import raw
 from ._enums import AmplitudeForm, Backend, Duplicates, Initial, LogLevel, Memory, Objective, Policy, Samples
-from ._enums import Selection, Strategy, SwapScope, known, member
+from ._enums import ENUM_OF_OPTION, Selection, Strategy, SwapScope
+from ._values import known, member
 
 _INT32 = range(-(2**31), 2**31)
 _EXTENTS = range(1, 65536)
@@ -40,9 +41,9 @@ class Shape:
     #: G, gpus over all nodes.
     num_gpus: int
     #: Router groups of consecutive experts; 1 if the model has none.
-    num_groups: int = 1
+    num_groups: int = raw.DEFAULTS["eplb_shape"]["num_groups"]
     #: Nodes, within which gpus have fast links.
-    num_nodes: int = 1
+    num_nodes: int = raw.DEFAULTS["eplb_shape"]["num_nodes"]
     #: Slots of each gpu, P in all; 0 for one that is dead or leaving. None: all alike.
     slots_per_gpu: Optional[Sequence[int]] = None
     #: Relative speed of each gpu. None: all alike.
@@ -130,13 +131,6 @@ class Options:
     workspace: Any = None
 
 
-_ENUMS = {
-    "strategy": Strategy, "policy": Policy, "backend": Backend, "memory": Memory, "initial": Initial,
-    "amplitude_form": AmplitudeForm, "swap_scope": SwapScope, "selection": Selection, "log_level": LogLevel,
-    "samples": Samples, "duplicates": Duplicates, "objective": Objective,
-}  # fmt: skip
-
-
 class Settled:
     """The struct of the C interface for options, with what it points to."""
 
@@ -150,8 +144,8 @@ class Settled:
                 self._set(field.name, given)
 
     def _set(self, name: str, given: Any) -> None:
-        if name in _ENUMS:
-            setattr(self.struct, name, member(_ENUMS[name], given, name))
+        if name in ENUM_OF_OPTION:
+            setattr(self.struct, name, member(ENUM_OF_OPTION[name], given, name))
         elif name == "amplitude":
             self.struct.amplitude = float(given)
         elif name == "log_fn":

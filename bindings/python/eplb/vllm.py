@@ -8,8 +8,9 @@ from typing import Any, Optional
 import numpy
 
 from ._deepseek import rebalance
-from ._enums import Strategy, member
+from ._enums import Strategy
 from ._settings import Options
+from ._values import member
 
 
 class DefaultEplbPolicy:

@@ -1,153 +1,116 @@
 // SPDX-License-Identifier: MIT
-//! Compares what `declare!` declared with what the library's own tests know about the header. Both are written as lines
-//! of one form, and every line must be on both sides: what has no counterpart has no equal line.
+// Made from eplb.h by bindings/generate.py.
+//! Where a C compiler puts the fields of each struct, and what the library writes into them by default.
 
-use crate::declared;
-use std::collections::BTreeSet;
-use test_support::{read_json, Json};
-
-pub struct Function {
-    pub name: &'static str,
-    pub parameters: &'static [(&'static str, &'static str)],
-    /// Empty for none.
-    pub returns: &'static str,
-}
-
-pub struct Struct {
-    pub name: &'static str,
-    pub size: usize,
-    pub fields: Vec<Field>,
-}
-
-pub struct Field {
-    pub name: &'static str,
-    pub r#type: &'static str,
-    pub offset: usize,
-    pub size: usize,
-}
-
-/// Offset and size of a field.
-macro_rules! field {
-    ($struct:ident, $field:ident) => {{
-        fn size_at<T>(_: *const T) -> usize {
-            std::mem::size_of::<T>()
-        }
-        let example = std::mem::MaybeUninit::<$struct>::uninit();
-        // SAFETY: only the address is taken.
-        let at = unsafe { std::ptr::addr_of!((*example.as_ptr()).$field) };
-        (at as usize - example.as_ptr() as usize, size_at(at))
-    }};
-}
-pub(crate) use field;
-
-fn function_line(kind: &str, name: &str, parameters: Vec<(String, String)>, returns: &str) -> String {
-    let parameters: Vec<String> = parameters.iter().map(|(name, of)| format!("{}: {}", name, of)).collect();
-    format!("{} {}({}) -> {}", kind, name, parameters.join(", "), returns)
-}
-
-fn field_line(of: &str, name: &str, r#type: &str, offset: i64, size: i64) -> String {
-    format!("struct {} has at {} in {} bytes {}: {}", of, offset, size, name, r#type)
-}
-
-/// The declared side. Compilers differ in the white space of `stringify!`.
-fn declared_lines() -> BTreeSet<String> {
-    let plain = |text: &str| text.replace(' ', "").replace("r#", "");
-    let mut lines = BTreeSet::new();
-    for (kind, functions) in [("callback", declared::CALLBACKS), ("function", declared::FUNCTIONS)] {
-        for f in functions {
-            let parameters = f.parameters.iter().map(|(name, of)| (plain(name), plain(of))).collect();
-            lines.insert(function_line(kind, f.name, parameters, &plain(f.returns)));
-        }
-    }
-    for (name, value) in declared::CONSTANTS {
-        lines.insert(format!("constant {} = {}", name, value));
-    }
-    for s in declared::structs() {
-        lines.insert(format!("struct {} of {} bytes", s.name, s.size));
-        for f in s.fields {
-            lines.insert(field_line(s.name, &plain(f.name), &plain(f.r#type), f.offset as i64, f.size as i64));
-        }
-    }
-    lines
-}
-
-/// The type of Rust for one of C, without white space.
-fn rust_type(c: &str) -> String {
-    if let Some((element, count)) = c.strip_suffix(']').and_then(|array| array.split_once('[')) {
-        return format!("[{};{}]", rust_type(element), count);
-    }
-    if let Some(target) = c.strip_suffix('*') {
-        return match target.trim_end().strip_prefix("const ") {
-            Some(target) => format!("*const{}", rust_type(target)),
-            None => format!("*mut{}", rust_type(target.trim_end())),
-        };
-    }
-    match c {
-        "int32_t" => "i32",
-        "uint32_t" => "u32",
-        "int64_t" => "i64",
-        "uint64_t" => "u64",
-        "size_t" => "usize",
-        "float" => "f32",
-        "double" => "f64",
-        "char" => "c_char",
-        "void" => "c_void",
-        ours if ours.starts_with("eplb_") => ours,
-        other => panic!("the C type {} is not known here", other),
-    }
-    .to_owned()
-}
-
-/// The header's side.
-fn header_lines(header: &Json) -> BTreeSet<String> {
-    let mut lines = BTreeSet::new();
-    for (part, content) in header.object() {
-        match part.as_str() {
-            "version" => assert_eq!(content.str(), env!("CARGO_PKG_VERSION"), "the crate has the header's version"),
-            "functions" | "callbacks" => {
-                for f in content.array() {
-                    let parameters = f.get("parameters").array().iter();
-                    let parameters =
-                        parameters.map(|p| (p.get("name").str().to_owned(), rust_type(p.get("type").str()))).collect();
-                    let returns = match f.get("returns").str() {
-                        "void" => String::new(),
-                        other => rust_type(other),
-                    };
-                    let kind = part.trim_end_matches('s');
-                    lines.insert(function_line(kind, f.get("name").str(), parameters, &returns));
-                }
-            }
-            "constants" => {
-                for (name, value) in content.object() {
-                    lines.insert(format!("constant {} = {}", name, value.int()));
-                }
-            }
-            "structs" => {
-                for (of, s) in content.object() {
-                    lines.insert(format!("struct {} of {} bytes", of, s.get("size").int()));
-                    for (name, f) in s.get("fields").object() {
-                        let (offset, size) = (f.get("offset").int(), f.get("size").int());
-                        lines.insert(field_line(of, name, &rust_type(f.get("type").str()), offset, size));
-                    }
-                }
-            }
-            other => panic!("the header has {}, which are not known here", other),
-        }
-    }
-    lines
-}
+use crate::*;
 
 #[test]
-fn every_item_of_the_header_is_declared_as_it_is_there() {
-    let header = header_lines(&read_json("tests/abi/layout.json"));
-    let declared = declared_lines();
-    let missing: Vec<_> = header.difference(&declared).collect();
-    let unknown: Vec<_> = declared.difference(&header).collect();
-    assert!(
-        missing.is_empty() && unknown.is_empty(),
-        "not declared: {:#?}\nnot in the header: {:#?}",
-        missing,
-        unknown
-    );
-    assert!(header.len() > 100, "the file has been read");
+fn structs_are_as_c_has_them() {
+    load().expect("the library");
+    is_laid_out! { eplb_error, eplb_error_init, 512 bytes,
+        struct_size: 4 bytes at 0, by default 512;
+        status: 4 bytes at 4, by default 0;
+        message: 504 bytes at 8;
+    }
+    is_laid_out! { eplb_shape, eplb_shape_init, 80 bytes,
+        struct_size: 4 bytes at 0, by default 80;
+        num_layers: 4 bytes at 4, by default 0;
+        num_logical_experts: 4 bytes at 8, by default 0;
+        num_physical_experts: 4 bytes at 12, by default 0;
+        num_groups: 4 bytes at 16, by default 1;
+        num_nodes: 4 bytes at 20, by default 1;
+        num_gpus: 4 bytes at 24, by default 0;
+        reserved: 4 bytes at 28, by default 0;
+        slots_per_gpu: 8 bytes at 32;
+        slots_per_gpu_count: 8 bytes at 40, by default 0;
+        speed_of_gpu: 8 bytes at 48;
+        speed_of_gpu_count: 8 bytes at 56, by default 0;
+        node_of_gpu: 8 bytes at 64;
+        node_of_gpu_count: 8 bytes at 72, by default 0;
+    }
+    is_laid_out! { eplb_options, eplb_options_init, 136 bytes,
+        struct_size: 4 bytes at 0, by default 136;
+        strategy: 4 bytes at 4, by default 0;
+        policy: 4 bytes at 8, by default 0;
+        backend: 4 bytes at 12, by default 0;
+        memory: 4 bytes at 16, by default 0;
+        device: 4 bytes at 20, by default -1;
+        num_threads: 4 bytes at 24, by default 1;
+        max_samples: 4 bytes at 28, by default 1;
+        initial: 4 bytes at 32, by default 0;
+        candidates: 4 bytes at 36, by default 0;
+        amplitude: 4 bytes at 40, by default 0.0;
+        amplitude_form: 4 bytes at 44, by default 0;
+        swap_scope: 4 bytes at 48, by default 0;
+        max_swaps: 4 bytes at 52, by default 0;
+        selection: 4 bytes at 56, by default 0;
+        log_level: 4 bytes at 60, by default 2;
+        log_fn: 8 bytes at 64;
+        progress_fn: 8 bytes at 72;
+        alloc_fn: 8 bytes at 80;
+        free_fn: 8 bytes at 88;
+        user: 8 bytes at 96;
+        search_steps: 4 bytes at 104, by default 0;
+        samples: 4 bytes at 108, by default 0;
+        duplicates: 4 bytes at 112, by default 0;
+        objective: 4 bytes at 116, by default 0;
+        workspace: 8 bytes at 120;
+        workspace_bytes: 8 bytes at 128, by default 0;
+    }
+    is_laid_out! { eplb_input, eplb_input_init, 72 bytes,
+        struct_size: 4 bytes at 0, by default 72;
+        r#type: 4 bytes at 4, by default 0;
+        memory: 4 bytes at 8, by default 0;
+        num_samples: 4 bytes at 12, by default 1;
+        loads: 8 bytes at 16;
+        loads_count: 8 bytes at 24, by default 0;
+        seed: 8 bytes at 32, by default 0;
+        current: 8 bytes at 40;
+        current_count: 8 bytes at 48, by default 0;
+        current_type: 4 bytes at 56, by default 2;
+        max_changes_per_layer: 4 bytes at 60, by default -1;
+        max_changes: 8 bytes at 64, by default -1;
+    }
+    is_laid_out! { eplb_maps, eplb_maps_init, 80 bytes,
+        struct_size: 4 bytes at 0, by default 80;
+        r#type: 4 bytes at 4, by default 2;
+        memory: 4 bytes at 8, by default 0;
+        max_replicas: 4 bytes at 12, by default 0;
+        physical_to_logical: 8 bytes at 16;
+        physical_to_logical_count: 8 bytes at 24, by default 0;
+        replica_rank: 8 bytes at 32;
+        replica_rank_count: 8 bytes at 40, by default 0;
+        replica_count: 8 bytes at 48;
+        replica_count_count: 8 bytes at 56, by default 0;
+        logical_to_physical: 8 bytes at 64;
+        logical_to_physical_count: 8 bytes at 72, by default 0;
+    }
+    is_laid_out! { eplb_stats, eplb_stats_init, 104 bytes,
+        struct_size: 4 bytes at 0, by default 104;
+        max_replica_count: 4 bytes at 4, by default 0;
+        balancedness: 8 bytes at 8, by default 0.0;
+        balancedness_min: 8 bytes at 16, by default 0.0;
+        empty_layers: 8 bytes at 24, by default 0;
+        duplicates: 8 bytes at 32, by default 0;
+        layer_balancedness: 8 bytes at 40;
+        layer_balancedness_count: 8 bytes at 48, by default 0;
+        gpu_load: 8 bytes at 56;
+        gpu_load_count: 8 bytes at 64, by default 0;
+        bound: 8 bytes at 72, by default 0.0;
+        layer_bound: 8 bytes at 80;
+        layer_bound_count: 8 bytes at 88, by default 0;
+        changes: 8 bytes at 96, by default 0;
+    }
+    is_laid_out! { eplb_packing, eplb_packing_init, 56 bytes,
+        struct_size: 4 bytes at 0, by default 56;
+        r#type: 4 bytes at 4, by default 2;
+        memory: 4 bytes at 8, by default 0;
+        num_rows: 4 bytes at 12, by default 0;
+        num_items: 4 bytes at 16, by default 0;
+        num_packs: 4 bytes at 20, by default 0;
+        pack_index: 8 bytes at 24;
+        pack_index_count: 8 bytes at 32, by default 0;
+        rank_in_pack: 8 bytes at 40;
+        rank_in_pack_count: 8 bytes at 48, by default 0;
+    }
 }

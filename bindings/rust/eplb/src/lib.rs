@@ -22,6 +22,7 @@
 mod callbacks;
 mod calls;
 mod context;
+mod enums;
 mod error;
 mod input;
 mod maps;
@@ -34,7 +35,8 @@ mod values;
 pub use callbacks::Allocator;
 pub use calls::*;
 pub use context::Context;
-pub use error::{Error, Result, Status};
+pub use enums::*;
+pub use error::{Error, Result};
 pub use input::Input;
 pub use maps::{Maps, Packing, Placement};
 pub use options::Options;
@@ -43,10 +45,6 @@ pub use raw::load_from;
 pub use raw::{load, Cuda, Host, Index, Load};
 pub use shape::Shape;
 pub use stats::{Stats, StatsBuffers};
-pub use values::{
-    AmplitudeForm, Backend, CheckFlags, Duplicates, Initial, LogLevel, Memory, Objective, Policy, Samples, Selection,
-    Strategy, SwapScope,
-};
 
 /// The pages that show this crate, whose examples are tested with it.
 #[cfg(doctest)]

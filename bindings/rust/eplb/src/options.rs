@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 use crate::callbacks::{Allocator, Callbacks};
+use crate::enums::*;
 use crate::raw::{int32, with_defaults, Raw};
-use crate::values::*;
 use std::convert::identity;
 use std::ops::ControlFlow;
 use std::os::raw::c_void;
