@@ -9,6 +9,8 @@
 #include <new>
 #include <system_error>
 
+#include "api/presets.h"
+
 namespace eplb {
 namespace {
 

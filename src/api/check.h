@@ -88,15 +88,6 @@ void check_enum(const char* name, std::int32_t value, std::int32_t count);
 /// A buffer with `needed` elements.
 void check_buffer(const char* name, const void* data, std::size_t count, std::size_t needed, std::size_t element_size);
 
-/// The five choices of a strategy.
-struct preset {
-  const char* name;
-  const char* description;
-  packing_rules rules;
-};
-extern const preset presets[];
-constexpr std::int32_t preset_count = EPLB_STRATEGY_SEARCH + 1;
-
 /// The host memory that a context or a call lives in.
 struct host_allocator {
   eplb_alloc_fn alloc;

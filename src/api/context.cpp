@@ -7,6 +7,8 @@
 #include <cstdio>
 #include <new>
 
+#include "api/presets.h"
+
 namespace eplb {
 namespace {
 

@@ -266,9 +266,10 @@ static void presets_plan_from_nothing(void) {
   eplb_input input = from_current();
   plan p = plan_new(&shape, EPLB_TYPE_INT32);
   int32_t strategy;
-  for (strategy = EPLB_STRATEGY_LPT; strategy < EPLB_STRATEGY_SEARCH; ++strategy) {
+  for (strategy = EPLB_STRATEGY_LPT; strategy < eplb_strategy_count(); ++strategy) {
     const eplb_options options = make_options(strategy);
     char sentence[200] = "input.current is given, but strategy ";
+    if (strategy == EPLB_STRATEGY_SEARCH) continue;
     strcat(strcat(sentence, eplb_strategy_name(strategy)), " plans from nothing; search can use it");
     CHECK_SAYS(EPLB_ERROR_INVALID_ARGUMENT, sentence,
                eplb_rebalance_experts(&shape, &options, &input, &p.maps, NULL, &check_error));

@@ -44,23 +44,13 @@ static void statuses(void) {
 }
 
 static void strategies(void) {
-  static const char* const names[] = {"auto",
-                                      "lpt",
-                                      "lpt-swap-minmax",
-                                      "lpt-restart4",
-                                      "lpt-swap-any",
-                                      "lpt-restart64-any",
-                                      "lpt-swap-l2",
-                                      "zigzag-swap-minmax",
-                                      "lpt-restart64-minmax",
-                                      "search"};
-  const int32_t count = eplb_strategy_count();
+  const int32_t count = eplb_strategy_count(); /* their names: abi.layout */
   int32_t s;
-  CHECK(count == EPLB_STRATEGY_SEARCH + 1);
+  CHECK(count > EPLB_STRATEGY_SEARCH);
   for (s = 0; s < count; ++s) {
-    CHECK(strcmp(eplb_strategy_name(s), names[s]) == 0);
+    CHECK(is_one_line(eplb_strategy_name(s)));
     CHECK(is_one_line(eplb_strategy_description(s)));
-    CHECK(eplb_strategy_from_name(names[s]) == s);
+    CHECK(eplb_strategy_from_name(eplb_strategy_name(s)) == s);
   }
   CHECK(eplb_strategy_name(-1) == NULL && eplb_strategy_name(count) == NULL);
   CHECK(eplb_strategy_from_name(NULL) == -1 && eplb_strategy_from_name("") == -1);

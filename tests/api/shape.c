@@ -108,11 +108,11 @@ static void policies(void) {
 }
 
 static void unknown_values(void) {
-  static const struct {
+  const struct {
     const char* name;
     size_t offset;
     int32_t first_unknown;
-  } fields[] = {{"strategy", offsetof(eplb_options, strategy), EPLB_STRATEGY_SEARCH + 1},
+  } fields[] = {{"strategy", offsetof(eplb_options, strategy), eplb_strategy_count()},
                 {"policy", offsetof(eplb_options, policy), EPLB_POLICY_GLOBAL + 1},
                 {"backend", offsetof(eplb_options, backend), EPLB_BACKEND_CUDA + 1},
                 {"memory", offsetof(eplb_options, memory), EPLB_MEMORY_CUDA + 1},

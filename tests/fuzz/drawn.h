@@ -116,7 +116,7 @@ struct drawn_shape {
 
 inline eplb_options draw_options(input& in) {
   eplb_options options = defaults(eplb_options_init);
-  options.strategy = in.mostly<std::int32_t>(0, EPLB_STRATEGY_SEARCH);
+  options.strategy = in.mostly<std::int32_t>(0, eplb_strategy_count() - 1);
   if (in.one_in(3)) options.strategy = EPLB_STRATEGY_SEARCH;
   options.policy = in.mostly<std::int32_t>(0, EPLB_POLICY_GLOBAL);
   options.max_samples = in.mostly<std::int32_t>(1, 3);

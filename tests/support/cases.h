@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "api/presets.h"
 #include "core/cluster.h"
 
 namespace eplb {
@@ -170,22 +171,21 @@ struct named_rules {
   packing_rules rules;
 };
 
-/// The family's presets, with `candidates` in place of 64, and two mixtures.
+/// The presets, with `candidates` in place of 64, and two mixtures.
 inline std::vector<named_rules> all_rules(int candidates) {
+  std::vector<named_rules> out;
+  for (const preset& p : presets) {
+    if (p.name == std::string("auto") || p.name == std::string("search")) continue;
+    out.push_back({p.name, p.rules});
+    if (p.rules.candidates == 64) out.back().rules.candidates = candidates;
+  }
   using enum initial_packing;
   using enum amplitude_form;
   using enum swap_scope;
   using enum candidate_choice;
-  return {{"lpt", {lpt, 1, 0, constant, none, 0, max_load}},
-          {"lpt-swap-minmax", {lpt, 1, 0, constant, heaviest_lightest, 20, max_load}},
-          {"lpt-restart4", {lpt, 4, 0.05f, constant, heaviest_lightest, 20, spread}},
-          {"lpt-swap-any", {lpt, 1, 0, constant, heaviest_any, 50, max_load}},
-          {"lpt-restart64-any", {lpt, candidates, 0.5f, linear, heaviest_any, 20, max_load}},
-          {"lpt-swap-l2", {lpt, 1, 0, constant, any_any, 50, max_load}},
-          {"zigzag-swap-minmax", {zigzag, 1, 0, constant, heaviest_lightest, 20, max_load}},
-          {"lpt-restart64-minmax", {lpt, candidates, 0.2f, linear, heaviest_lightest, 20, max_load}},
-          {"zigzag-restart-any", {zigzag, 3, 0.3f, linear, heaviest_any, 10, spread}},
-          {"zigzag-restart-l2", {zigzag, 3, 0.1f, constant, any_any, 10, max_load}}};
+  out.push_back({"zigzag-restart-any", {zigzag, 3, 0.3f, linear, heaviest_any, 10, spread}});
+  out.push_back({"zigzag-restart-l2", {zigzag, 3, 0.1f, constant, any_any, 10, max_load}});
+  return out;
 }
 
 }  // namespace cases
