@@ -54,9 +54,9 @@ __global__ void __launch_bounds__(block_threads, 1) judge_kernel(stats_job job, 
 }  // namespace
 
 cudaError_t load_kernels() {
-  for (const cudaError_t error : {load(prepare_groups_kernel), load(prepare_nodes_kernel), load(try_kernel),
-                                  load(try_in_scratch_kernel), load_search_kernel(), load(get_kernel),
-                                  load(judge_kernel)})
+  for (const cudaError_t error :
+       {load(prepare_groups_kernel), load(prepare_nodes_kernel), load(try_kernel), load(try_in_scratch_kernel),
+        load_search_kernel(), load(get_kernel), load(judge_kernel)})
     if (error != cudaSuccess) return error;
   return cudaSuccess;
 }
