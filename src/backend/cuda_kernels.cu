@@ -1,29 +1,9 @@
 // SPDX-License-Identifier: MIT
-// The kernels: each deals out its blocks or warps to one of the programs.
-#include "backend/cuda_groups.h"
-#include "backend/cuda_kernels.h"
+// The kernels, but for that of the search: each deals out its blocks or warps to one of the programs.
+#include "backend/cuda_launch.h"
 
 namespace eplb {
 namespace {
-
-using block = block_group<block_threads>;
-
-/// A program's memory: shared by the block, or scratch memory of its own.
-__device__ void* block_memory(char* scratch, std::size_t bytes) {
-  extern __shared__ __align__(arena::alignment) char shared[];
-  return bytes == 0 ? shared : scratch + blockIdx.x * bytes;
-}
-
-/// Runs program(group, i, memory) for this block's share of the work.
-template <class Program>
-__device__ void run_block(int work, char* scratch, std::size_t bytes, Program program) {
-  __shared__ block::memory shared;
-  block group(shared);
-  for (int i = blockIdx.x; i < work; i += gridDim.x) {
-    program(group, i, block_memory(scratch, bytes));
-    group.sync();
-  }
-}
 
 __global__ void __launch_bounds__(block_threads, 1) prepare_groups_kernel(submit_job job, std::size_t scratch) {
   run_block(job.shape.layers, job.memory.scratch, scratch,
@@ -62,13 +42,6 @@ __global__ void __launch_bounds__(32, 1) try_in_scratch_kernel(submit_job job, p
   try_blocks(job, step, job.memory.scratch + blockIdx.x * scratch);
 }
 
-__global__ void __launch_bounds__(block_threads, 1) search_kernel(submit_job job, bool again, std::size_t scratch) {
-  const int nodes = job.shape.nodes;
-  run_block(job.shape.layers * nodes, job.memory.scratch, scratch, [&](block& group, int i, void* memory) {
-    search_node_problem(group, job, i / nodes, i % nodes, again, memory);
-  });
-}
-
 __global__ void __launch_bounds__(block_threads, 1) get_kernel(get_job job) {
   run_block(job.shape.layers, nullptr, 0, [&](block& group, int layer, void*) { get_layer(group, job, layer); });
 }
@@ -78,31 +51,13 @@ __global__ void __launch_bounds__(block_threads, 1) judge_kernel(stats_job job, 
             [&](block& group, int layer, void* memory) { judge_layer(group, job, layer, memory); });
 }
 
-template <class... Arguments>
-cudaError_t launch(void (*kernel)(Arguments...), const launch_form& form, cudaStream_t stream,
-                   std::type_identity_t<Arguments>... arguments) {
-  void* pointers[] = {&arguments...};
-  return cudaLaunchKernel(reinterpret_cast<const void*>(kernel), dim3(form.blocks), dim3(form.warps * 32), pointers,
-                          form.shared, stream);
-}
-
 }  // namespace
 
 cudaError_t load_kernels() {
-  const void* const kernels[] = {reinterpret_cast<const void*>(prepare_groups_kernel),
-                                 reinterpret_cast<const void*>(prepare_nodes_kernel),
-                                 reinterpret_cast<const void*>(try_kernel),
-                                 reinterpret_cast<const void*>(try_in_scratch_kernel),
-                                 reinterpret_cast<const void*>(search_kernel),
-                                 reinterpret_cast<const void*>(get_kernel),
-                                 reinterpret_cast<const void*>(judge_kernel)};
-  for (const void* kernel : kernels) {
-    cudaFuncAttributes attributes;
-    if (const cudaError_t error = cudaFuncGetAttributes(&attributes, kernel)) return error;
-    if (const cudaError_t error =
-            cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(most_shared)))
-      return error;
-  }
+  for (const cudaError_t error :
+       {load(prepare_groups_kernel), load(prepare_nodes_kernel), load(try_kernel), load(try_in_scratch_kernel),
+        load_search_kernel(), load(get_kernel), load(judge_kernel)})
+    if (error != cudaSuccess) return error;
   return cudaSuccess;
 }
 
@@ -117,10 +72,6 @@ cudaError_t launch_prepare_nodes(const submit_job& job, const launch_form& form,
 cudaError_t launch_try(const submit_job& job, const packing_step& step, const launch_form& form, cudaStream_t stream) {
   return form.scratch == 0 ? launch(try_kernel, form, stream, job, step)
                            : launch(try_in_scratch_kernel, form, stream, job, step, form.scratch);
-}
-
-cudaError_t launch_search(const submit_job& job, bool again, const launch_form& form, cudaStream_t stream) {
-  return launch(search_kernel, form, stream, job, again, form.scratch);
 }
 
 cudaError_t launch_get(const get_job& job, cudaStream_t stream) {

@@ -1,11 +1,16 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# report_resources.sh FILE COMMAND...: runs nvcc, which has been told -Xptxas=-v, and makes one table of what ptxas says
-# of each kernel and architecture. The table is printed and kept as FILE; whatever else nvcc says is passed on. Without
-# a successful compilation there is no FILE.
+# report_resources.sh COMMAND... -o OBJECT...: runs nvcc, which has been told -Xptxas=-v, and makes one table of what
+# ptxas says of each kernel and architecture. The table is printed and kept as OBJECT.resources; whatever else nvcc says
+# is passed on. Without a successful compilation there is no table.
 set -eu
-file=$1
-shift
+object=
+before=
+for argument in "$@"; do
+  if [ "$before" = -o ]; then object=$argument; fi
+  before=$argument
+done
+file=$object.resources
 trap 'rm -f "$file.said" "$file.new"' EXIT
 trap 'exit 1' HUP INT TERM
 

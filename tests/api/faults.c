@@ -179,7 +179,7 @@ static int count_tasks(void) {
   return count;
 }
 
-/* A joined thread may be listed for a moment longer. */
+/* The threads of the context and this one. Those of calls are joined, but may be listed for a moment longer. */
 static int tasks_become(int expected) {
   int attempt;
   for (attempt = 0; count_tasks() != expected && attempt < 1000; ++attempt) usleep(1000);
@@ -188,7 +188,6 @@ static int tasks_become(int expected) {
 
 /* Makes a call while requests for a resource are refused. Returns whether there were any. */
 static int refused(resource* what, int number, long first, long last, call* made) {
-  const int tasks = count_tasks();
   const long blocks = memory_blocks.alive, of_caller = callers.alive;
   int good;
   long asked;
@@ -203,7 +202,7 @@ static int refused(resource* what, int number, long first, long last, call* made
                 (check_error.status == made->status && strlen(check_error.message) > 10));
   good &= CHECK(made->status == EPLB_SUCCESS ||
                 (plan_unwritten(&out) && memcmp(&results, &unwritten, sizeof results) == 0));
-  good &= CHECK(memory_blocks.alive == blocks && callers.alive == of_caller && tasks_become(tasks));
+  good &= CHECK(memory_blocks.alive == blocks && callers.alive == of_caller && tasks_become(options.num_threads));
   if (!good) fprintf(stderr, "  %s, refused from %ld to %ld\n", made->name, first, last);
   return asked >= first;
 }

@@ -205,13 +205,13 @@ class Emulated : public testing::TestWithParam<int> {};
 
 TEST_P(Emulated, EqualsSerialOnSmallProblems) {
   const int threads = GetParam();
-  const int count = sanitized ? (threads > 5 ? 10 : 40) : (threads > 5 ? 60 : 300) / (threads > 128 ? 3 : 1);
-  for (const problem& p : small_problems(count, sanitized || threads > 128 ? 24 : 60, 3, 11))
+  const int count = brief() ? (threads > 5 ? 10 : 40) : (threads > 5 ? 60 : 300) / (threads > 128 ? 3 : 1);
+  for (const problem& p : small_problems(count, brief() || threads > 128 ? 24 : 60, 3, 11))
     ASSERT_TRUE(run_emulated(p, threads) == run_serial(p)) << p.name;
 }
 
 TEST_P(Emulated, EqualsSerialOnRealProblems) {
-  if (sanitized || GetParam() > 128) GTEST_SKIP() << "real sizes take too long here; small ones run";
+  if (brief() || GetParam() > 128) GTEST_SKIP() << "real sizes take too long here; small ones run";
   for (const problem& p : real_problems(2)) ASSERT_TRUE(run_emulated(p, GetParam()) == run_serial(p)) << p.name;
 }
 
@@ -233,7 +233,7 @@ class CpuBackend : public testing::TestWithParam<kernels_and_threads> {
 };
 
 TEST_P(CpuBackend, EqualsSerialOnSmallProblems) {
-  for (const problem& p : small_problems(sanitized ? 100 : 500, 60, 6, 12)) expect_serial(p);
+  for (const problem& p : small_problems(brief() ? 100 : 500, 60, 6, 12)) expect_serial(p);
 }
 
 TEST_P(CpuBackend, EqualsSerialOnRealProblems) {
@@ -242,7 +242,7 @@ TEST_P(CpuBackend, EqualsSerialOnRealProblems) {
 
 TEST_P(CpuBackend, EqualsSerialAtTheEdges) {
   for (const plan_shape& shape : cases::edge_shapes()) {
-    if (sanitized && shape.slots > 500) continue;  // minutes under a sanitizer
+    if (brief() && shape.slots > 500) continue;  // minutes under a sanitizer
     for (const auto& rule : cases::all_rules(4))
       expect_serial({shape, rule.rules, cases::make_loads(cases::load_kinds()[0], shape, 6), 6,
                      cases::to_string(shape) + ", " + rule.name});

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The building blocks by themselves: random numbers, keys, and what a thread group promises.
 #include <gtest/gtest.h>
-#include <rapidcheck/gtest.h>
 
 #include <numeric>
 
@@ -12,6 +11,7 @@
 #include "core/search.h"
 #include "core/serial_group.h"
 #include "core/swap.h"
+#include "support/cases.h"
 #include "support/emulated_group.h"
 
 namespace eplb {
@@ -50,32 +50,36 @@ TEST(Philox, UniformIsAMultipleOfTwoToTheMinus24BelowOne) {
   EXPECT_NEAR(sum / 10000, 0.5, 0.02);
 }
 
-RC_GTEST_PROP(Keys, OrderAsLoadThenIndex, ()) {
-  const auto load = rc::gen::map(rc::gen::inRange(0, 50), [](int x) { return static_cast<float>(x) * 0.37f; });
-  const float a = *load, b = *load;
-  const auto i = *rc::gen::inRange(0u, 9u), j = *rc::gen::inRange(0u, 9u);
-  RC_ASSERT((lightest_key(a, i) < lightest_key(b, j)) == (a < b || (a == b && i < j)));
-  RC_ASSERT((heaviest_key(a, i) < heaviest_key(b, j)) == (a > b || (a == b && i < j)));
-  RC_ASSERT(lightest_key_load(lightest_key(a, i)) == a);
-  RC_ASSERT(heaviest_key_load(heaviest_key(a, i)) == a);
-  RC_ASSERT(key_index(heaviest_key(a, i)) == i);
+TEST(Keys, OrderAsLoadThenIndex) {
+  cases::stream s(1);
+  for (int i = 0; i < 1000; ++i) {
+    const float a = static_cast<float>(s.below(50)) * 0.37f, b = static_cast<float>(s.below(50)) * 0.37f;
+    const auto at_a = static_cast<std::uint32_t>(s.below(9)), at_b = static_cast<std::uint32_t>(s.below(9));
+    EXPECT_EQ(lightest_key(a, at_a) < lightest_key(b, at_b), a < b || (a == b && at_a < at_b));
+    EXPECT_EQ(heaviest_key(a, at_a) < heaviest_key(b, at_b), a > b || (a == b && at_a < at_b));
+    EXPECT_EQ(lightest_key_load(lightest_key(a, at_a)), a);
+    EXPECT_EQ(heaviest_key_load(heaviest_key(a, at_a)), a);
+    EXPECT_EQ(key_index(heaviest_key(a, at_a)), at_a);
+  }
 }
 
 /// Different keys, with many equal leading bits and some far apart.
-std::vector<std::uint64_t> some_keys(int n) {
-  const int spread = *rc::gen::inRange(1, 64);
+std::vector<std::uint64_t> some_keys(cases::stream& s, int n) {
+  const int spread = 1 + s.below(63);
   std::vector<std::uint64_t> keys;
-  for (int i = 0; i < n; ++i)
-    keys.push_back((*rc::gen::arbitrary<std::uint64_t>() >> spread) << 16 | static_cast<std::uint64_t>(i));
+  for (int i = 0; i < n; ++i) keys.push_back((s.bits() >> spread) << 16 | static_cast<std::uint64_t>(i));
   return keys;
 }
 
-RC_GTEST_PROP(SerialGroup, Sorts, ()) {
-  std::vector<std::uint64_t> keys = some_keys(*rc::gen::inRange(1, 700)), want = keys, spare(keys.size());
-  std::sort(want.begin(), want.end());
-  serial_group group;
-  group.sort(keys.data(), spare.data(), static_cast<int>(keys.size()));
-  RC_ASSERT(keys == want);
+TEST(SerialGroup, Sorts) {
+  cases::stream s(2);
+  for (int i = 0; i < 300; ++i) {
+    std::vector<std::uint64_t> keys = some_keys(s, 1 + s.below(699)), want = keys, spare(keys.size());
+    std::sort(want.begin(), want.end());
+    serial_group group;
+    group.sort(keys.data(), spare.data(), static_cast<int>(keys.size()));
+    ASSERT_EQ(keys, want);
+  }
 }
 
 template <class Group>
@@ -95,18 +99,24 @@ std::vector<std::uint64_t> leaders(Group& group, std::vector<std::uint64_t>& mem
   return out;
 }
 
-RC_GTEST_PROP(Tournament, LeadsWithTheLeastKey, ()) {
-  const int n = *rc::gen::inRange(1, 100);
-  std::vector<std::uint64_t> keys = some_keys(n), current = keys, want;
-  const auto change = rc::gen::pair(rc::gen::inRange(0, n), rc::gen::arbitrary<std::uint64_t>());
-  const auto changes = *rc::gen::container<std::vector<std::pair<int, std::uint64_t>>>(change);
-  for (const auto& [i, key] : changes) {
-    want.push_back(*std::min_element(current.begin(), current.end()));
-    current[static_cast<std::size_t>(i)] = key;
+TEST(Tournament, LeadsWithTheLeastKey) {
+  cases::stream s(3);
+  for (int i = 0; i < 300; ++i) {
+    const int n = 1 + s.below(99);
+    std::vector<std::uint64_t> keys = some_keys(s, n), current = keys, want;
+    std::vector<std::pair<int, std::uint64_t>> changes;
+    for (int left = s.below(100); left > 0; --left) {
+      const int at = s.below(n);
+      changes.emplace_back(at, s.bits() >> s.below(64));
+    }
+    for (const auto& [at, key] : changes) {
+      want.push_back(*std::min_element(current.begin(), current.end()));
+      current[static_cast<std::size_t>(at)] = key;
+    }
+    serial_group serial;
+    std::vector<std::uint64_t> memory(serial_group::tournament::words(n));
+    ASSERT_EQ(leaders(serial, memory, keys, changes), want);
   }
-  serial_group serial;
-  std::vector<std::uint64_t> memory(serial_group::tournament::words(n));
-  RC_ASSERT(leaders(serial, memory, keys, changes) == want);
 }
 
 TEST(EmulatedGroup, KeepsTheGroupsPromises) {

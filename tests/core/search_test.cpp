@@ -236,7 +236,7 @@ constexpr plan_shape deployed{1, 256, 288, 1, 1, 32};
 TEST(Search, PlacesEveryExpertAndPartsReplicas) {
   cases::stream s(31);
   int with_duplicates = 0, with_nodes = 0;
-  for (int i = 0; i < (sanitized ? 300 : 4000) && !testing::Test::HasFailure(); ++i) {
+  for (int i = 0; i < (brief() ? 300 : 4000) && !testing::Test::HasFailure(); ++i) {
     const deployment d = any_deployment(s);
     const searched plan(d, any_rules(s), any_loads(s, d.shape, i));
     SCOPED_TRACE(describe(d, plan.as_current()));
@@ -323,7 +323,7 @@ TEST(UnevenGpus, AreFilledAsTheyAre) {
 TEST(FromCurrent, MakesTheChangesThatMustBeAndNoMoreThanAreAllowed) {
   cases::stream s(51);
   int refused = 0, shared = 0, at_the_limit = 0;
-  for (int i = 0; i < (sanitized ? 300 : 4000) && !testing::Test::HasFailure(); ++i) {
+  for (int i = 0; i < (brief() ? 300 : 4000) && !testing::Test::HasFailure(); ++i) {
     const deployment d = any_deployment(s);
     start from{cases::random_placement(s, d)};
     const search_rules rules = any_rules(s);
@@ -369,7 +369,7 @@ placement complete_placement(cases::stream& s, const deployment& d, bool with_du
 
 TEST(FromCurrent, StaysWhereNothingMayChange) {
   cases::stream s(52);
-  for (int i = 0; i < (sanitized ? 200 : 2000) && !testing::Test::HasFailure(); ++i) {
+  for (int i = 0; i < (brief() ? 200 : 2000) && !testing::Test::HasFailure(); ++i) {
     const deployment d = any_deployment(s);
     const start from{complete_placement(s, d, s.below(2) == 0), 0};
     const searched plan(d, any_rules(s), any_loads(s, d.shape, i), 1, from);
@@ -384,7 +384,7 @@ TEST(FromCurrent, StaysWhereNothingMayChange) {
 TEST(FromCurrent, NeverGetsWorse) {
   cases::stream s(53);
   int better = 0;
-  for (int i = 0; i < (sanitized ? 200 : 2000) && !testing::Test::HasFailure(); ++i) {
+  for (int i = 0; i < (brief() ? 200 : 2000) && !testing::Test::HasFailure(); ++i) {
     const deployment d = any_deployment(s);
     start from{complete_placement(s, d, true), 0};
     search_rules rules = any_rules(s);
@@ -404,7 +404,7 @@ TEST(FromCurrent, NeverGetsWorse) {
 TEST(FromCurrent, PartsReplicas) {
   cases::stream s(54);
   int parted = 0;
-  for (int i = 0; i < (sanitized ? 200 : 2000) && !testing::Test::HasFailure(); ++i) {
+  for (int i = 0; i < (brief() ? 200 : 2000) && !testing::Test::HasFailure(); ++i) {
     const deployment d = any_deployment(s);
     start from{complete_placement(s, d, true), 0};
     const search_rules rules = any_rules(s);
@@ -422,7 +422,7 @@ TEST(FromCurrent, PartsReplicas) {
 
 TEST(FromCurrent, FollowsADriftWithFewChanges) {
   cases::stream s(55);
-  for (int i = 0; i < (sanitized ? 1 : 5); ++i) {
+  for (int i = 0; i < (brief() ? 1 : 5); ++i) {
     std::vector<float> load = lognormal(s, 256, 1);
     const searched before(deployed, steps(96), load);
     for (float& x : load) x *= static_cast<float>(std::exp(0.25 * normal(s)));
@@ -471,7 +471,7 @@ TEST(FromCurrent, NamesWhatIsWrong) {
 TEST(Bound, HoldsForEveryPlacement) {
   cases::stream s(61);
   const auto rules = cases::all_rules(3);
-  for (int i = 0; i < (sanitized ? 300 : 3000) && !testing::Test::HasFailure(); ++i) {
+  for (int i = 0; i < (brief() ? 300 : 3000) && !testing::Test::HasFailure(); ++i) {
     const deployment d = any_deployment(s);
     const std::vector<float> load = any_loads(s, d.shape, i);
     bench at(d, load, 1);

@@ -108,7 +108,7 @@ TEST_F(Faults, TheFirstOfSeveralIsNamed) {
     for (const plan_shape& shape : {global_shape, nodes_shape, groups_shape}) {
       session<double> s(small_case(shape, 3, 3));
       const std::vector<double> values = bad_values<double>();
-      for (int i = 0; i < (sanitized ? 4 : 40) && !HasFailure(); ++i) {
+      for (int i = 0; i < (brief() ? 4 : 40) && !HasFailure(); ++i) {
         std::vector<double> loads = loads_as<double>(s.c);
         for (int bad = 2 + random.below(6); bad > 0; --bad)
           loads[static_cast<std::size_t>(random.below(static_cast<int>(loads.size())))] =
@@ -246,7 +246,7 @@ TEST_F(Faults, TheFirstOfSeveralFaultsOfAnyKindIsNamed) {
     for (const plan_shape& shape : {global_shape, nodes_shape, groups_shape}) {
       const plan_case good = placed_case(shape, 2);
       session<float, std::int64_t> s(good);
-      for (int i = 0; i < (sanitized ? 15 : 40) && !HasFailure(); ++i) {
+      for (int i = 0; i < (brief() ? 15 : 40) && !HasFailure(); ++i) {
         s.c = good;
         s.c.max_changes_per_layer = random.below(2) == 0 ? -1 : random.below(shape.slots);
         s.c.max_changes = random.below(2) == 0 ? -1 : random.below(shape.layers * shape.slots);

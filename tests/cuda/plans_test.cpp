@@ -108,9 +108,9 @@ class Plans : public DeviceTest, public testing::WithParamInterface<int> {
 TEST_P(Plans, AreThoseOfTheCpuOnSmallProblems) {
   const int threads = GetParam();
   cases::stream s(static_cast<std::uint64_t>(threads));
-  const int rounds = threads == 1 ? (sanitized ? 100 : 600) : threads <= 5 ? (sanitized ? 8 : 60) : sanitized ? 2 : 10;
+  const int rounds = threads == 1 ? (brief() ? 100 : 600) : threads <= 5 ? (brief() ? 8 : 60) : brief() ? 2 : 10;
   for (int i = 0; i < rounds && !HasFailure(); ++i) {
-    const plan_case c = random_case(s, threads > 5 || sanitized ? 24 : 60, threads > 5 ? 3 : 6);
+    const plan_case c = random_case(s, threads > 5 || brief() ? 24 : 60, threads > 5 ? 3 : 6);
     switch (i % 4) {
       case 0:
         expect_cpu_plan<float, std::int32_t>(c);
@@ -131,10 +131,10 @@ TEST_P(Plans, AreThoseOfTheCpuOnSmallProblems) {
 TEST_P(Plans, FromAPlacementAreThoseOfTheCpu) {
   const int threads = GetParam();
   cases::stream s(static_cast<std::uint64_t>(100 + threads));
-  const int rounds = threads == 1 ? (sanitized ? 40 : 400) : threads <= 5 ? (sanitized ? 4 : 40) : sanitized ? 2 : 5;
+  const int rounds = threads == 1 ? (brief() ? 40 : 400) : threads <= 5 ? (brief() ? 4 : 40) : brief() ? 2 : 5;
   int made = 0, refused = 0, shared = 0;
   for (int i = 0; i < rounds && !HasFailure(); ++i) {
-    plan_case c = random_search(s, threads > 5 || sanitized ? 24 : 60);
+    plan_case c = random_search(s, threads > 5 || brief() ? 24 : 60);
     if (c.current.empty()) c.current = random_current(s, c);
     ++(answer_of_cpu(c).status == EPLB_SUCCESS ? made : refused);
     shared += c.max_changes >= 0 ? 1 : 0;
@@ -151,7 +151,7 @@ TEST_P(Plans, FromAPlacementAreThoseOfTheCpu) {
 }
 
 TEST_P(Plans, AreThoseOfTheCpuOnRealProblems) {
-  if (sanitized) GTEST_SKIP() << "real sizes take too long under a sanitizer; small ones run";
+  if (brief()) GTEST_SKIP() << "real sizes take too long under a sanitizer; small ones run";
   if (GetParam() > 128) GTEST_SKIP() << "small problems only, a barrier of so many threads is slow";
   const plan_shape shapes[] = {{1, 256, 288, 8, 4, 32}, {1, 256, 288, 1, 1, 32}, {1, 256, 288, 1, 1, 288}};
   for (const plan_shape& shape : shapes)
@@ -173,20 +173,20 @@ TEST_F(Device, PlansRealProblemsWithManyCandidates) {
   for (const plan_shape& shape : shapes)
     for (const auto& rule : cases::all_rules(64)) {
       const bool slow_here = shape.slots > 1000 || (shape.layers > 10 && rule.rules.candidates > 4);
-      if (!HasFailure() && !(sanitized && (slow_here || rule.rules.scope == swap_scope::any_any)))
+      if (!HasFailure() && !(brief() && (slow_here || rule.rules.scope == swap_scope::any_any)))
         expect_cpu_plan<float, std::int32_t>(case_of(shape, rule, 7));
     }
   for (const plan_shape& shape : {plan_shape{58, 256, 288, 1, 1, 32}, plan_shape{3, 256, 288, 8, 4, 32}})
-    if (!HasFailure() && !sanitized) expect_cpu_plan<float, std::int32_t>(uneven_case(shape, 96));
+    if (!HasFailure() && !brief()) expect_cpu_plan<float, std::int32_t>(uneven_case(shape, 96));
 }
 
 TEST_F(Device, PlansWhatIsTooLargeForSharedMemory) {
   // Both the candidates and what is before them; more candidates than there is scratch memory for at a time.
   for (const plan_shape& shape : {plan_shape{2, 3000, 6000, 1, 1, 100}, plan_shape{1, 6000, 8000, 200, 4, 16}})
     for (const auto& rule : cases::all_rules(3))
-      if (!HasFailure() && rule.rules.scope != swap_scope::any_any && !sanitized)
+      if (!HasFailure() && rule.rules.scope != swap_scope::any_any && !brief())
         expect_cpu_plan<float, std::int32_t>(case_of(shape, rule, 8));
-  if (!sanitized) expect_cpu_plan<float, std::int32_t>(uneven_case({2, 2000, 3000, 1, 1, 100}, 3));
+  if (!brief()) expect_cpu_plan<float, std::int32_t>(uneven_case({2, 2000, 3000, 1, 1, 100}, 3));
   expect_cpu_plan<float, std::int32_t>(case_of({1, 1, 65535, 1, 1, 65535}, cases::all_rules(1)[0], 8));
 }
 

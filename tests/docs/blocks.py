@@ -84,7 +84,9 @@ CMAKE = """#!/bin/sh
 # What takes minutes has been done: the build of the library is the one that these tests are in.
 case $1 in
   -S) if [ -f "$2/include/eplb/eplb.h" ]; then ln -sfn '{build}' "$4"; exit; fi ;;
+  --preset) for folder in build build-core; do ln -sfn '{build}' $folder; done && exit ;;
   --build)
+    if [ "$2" = --preset ]; then exit; fi
     if [ -L "$2" ]; then
       if [ "$3" = --target ]; then '{cmake}' --build "$2" --target help | grep -w "$4" > /dev/null; fi
       exit

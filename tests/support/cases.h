@@ -11,16 +11,9 @@
 
 #include "api/presets.h"
 #include "core/cluster.h"
+#include "support/brief.h"
 
 namespace eplb {
-
-/// Under a sanitizer everything is many times slower; tests do less there.
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-constexpr bool sanitized = true;
-#else
-constexpr bool sanitized = false;
-#endif
-
 namespace cases {
 
 /// A stream of random numbers that is the same everywhere.
