@@ -11,7 +11,6 @@
 #include "core/search.h"
 #include "core/serial_group.h"
 #include "core/swap.h"
-#include "support/cases.h"
 #include "support/emulated_group.h"
 
 namespace eplb {
@@ -50,38 +49,6 @@ TEST(Philox, UniformIsAMultipleOfTwoToTheMinus24BelowOne) {
   EXPECT_NEAR(sum / 10000, 0.5, 0.02);
 }
 
-TEST(Keys, OrderAsLoadThenIndex) {
-  cases::stream s(1);
-  for (int i = 0; i < 1000; ++i) {
-    const float a = static_cast<float>(s.below(50)) * 0.37f, b = static_cast<float>(s.below(50)) * 0.37f;
-    const auto at_a = static_cast<std::uint32_t>(s.below(9)), at_b = static_cast<std::uint32_t>(s.below(9));
-    EXPECT_EQ(lightest_key(a, at_a) < lightest_key(b, at_b), a < b || (a == b && at_a < at_b));
-    EXPECT_EQ(heaviest_key(a, at_a) < heaviest_key(b, at_b), a > b || (a == b && at_a < at_b));
-    EXPECT_EQ(lightest_key_load(lightest_key(a, at_a)), a);
-    EXPECT_EQ(heaviest_key_load(heaviest_key(a, at_a)), a);
-    EXPECT_EQ(key_index(heaviest_key(a, at_a)), at_a);
-  }
-}
-
-/// Different keys, with many equal leading bits and some far apart.
-std::vector<std::uint64_t> some_keys(cases::stream& s, int n) {
-  const int spread = 1 + s.below(63);
-  std::vector<std::uint64_t> keys;
-  for (int i = 0; i < n; ++i) keys.push_back((s.bits() >> spread) << 16 | static_cast<std::uint64_t>(i));
-  return keys;
-}
-
-TEST(SerialGroup, Sorts) {
-  cases::stream s(2);
-  for (int i = 0; i < 300; ++i) {
-    std::vector<std::uint64_t> keys = some_keys(s, 1 + s.below(699)), want = keys, spare(keys.size());
-    std::sort(want.begin(), want.end());
-    serial_group group;
-    group.sort(keys.data(), spare.data(), static_cast<int>(keys.size()));
-    ASSERT_EQ(keys, want);
-  }
-}
-
 template <class Group>
 std::vector<std::uint64_t> leaders(Group& group, std::vector<std::uint64_t>& memory,
                                    const std::vector<std::uint64_t>& keys,
@@ -97,26 +64,6 @@ std::vector<std::uint64_t> leaders(Group& group, std::vector<std::uint64_t>& mem
     }
   });
   return out;
-}
-
-TEST(Tournament, LeadsWithTheLeastKey) {
-  cases::stream s(3);
-  for (int i = 0; i < 300; ++i) {
-    const int n = 1 + s.below(99);
-    std::vector<std::uint64_t> keys = some_keys(s, n), current = keys, want;
-    std::vector<std::pair<int, std::uint64_t>> changes;
-    for (int left = s.below(100); left > 0; --left) {
-      const int at = s.below(n);
-      changes.emplace_back(at, s.bits() >> s.below(64));
-    }
-    for (const auto& [at, key] : changes) {
-      want.push_back(*std::min_element(current.begin(), current.end()));
-      current[static_cast<std::size_t>(at)] = key;
-    }
-    serial_group serial;
-    std::vector<std::uint64_t> memory(serial_group::tournament::words(n));
-    ASSERT_EQ(leaders(serial, memory, keys, changes), want);
-  }
 }
 
 TEST(EmulatedGroup, KeepsTheGroupsPromises) {
