@@ -5,8 +5,9 @@
   generate.py          writes every file that is not as it should be
   generate.py --check  only tells the differences, and fails if there are any
 
-`files()` at the end says what is made. What people of a language use lies on top of it, and is written by hand. A
-declaration of the header that has no form here is an error.
+`files()` at the end says what is made; what people of a language use lies on top of it, and is written by hand. In the
+template of a file a line $part stands for lines that are made. A declaration of the header that has no form here is an
+error.
 """
 
 import difflib
@@ -18,13 +19,44 @@ from pathlib import Path
 
 BINDINGS = Path(__file__).resolve().parent
 HEADER = json.loads((BINDINGS / "../tests/abi/layout.json").read_text())
-ENUMS, STRUCTS, FUNCTIONS = HEADER["enums"], HEADER["structs"], HEADER["functions"]
+CONSTANTS, ENUMS, STRUCTS = HEADER["constants"], HEADER["enums"], HEADER["structs"]
+FUNCTIONS, CALLBACKS, HANDLES = HEADER["functions"], HEADER["callbacks"], HEADER["handles"]
 WIDTH = 120
-MADE = "Made from eplb.h by bindings/generate.py."
 
-# Where an enumeration is not called as in C in all languages.
+# Where an enumeration is not called as in C.
 ENUM_NAMES = {"eplb_status_code": "Status", "eplb_type": "ElementType"}
 ENUM_OF_CONSTANT = {constant: enum for enum, e in ENUMS.items() for constant in e["values"]}
+
+
+def fail(what):
+    sys.exit(f"generate.py: {what} has no form here; teach it")
+
+
+def fill(template, **parts):
+    """The lines of a template. Each begins with a comment that says where the file comes from."""
+    parts["made"] = ["Made from eplb.h by bindings/generate.py."]
+    out = []
+    for line in template.strip("\n").split("\n"):
+        match = re.fullmatch(r"(.*)\$(\w+)(.*)", line)
+        out += [(match[1] + made + match[3]).rstrip() for made in parts[match[2]]] if match else [line]
+    return out
+
+
+def comment(text, prefix):
+    """Lines of a comment, folded; `prefix` has its indentation."""
+    return [prefix + line for line in textwrap.wrap(text, WIDTH - len(prefix), break_long_words=False)]
+
+
+def fold_items(items, end, indent):
+    """Items with commas between them, on as many lines as it takes, none of them broken."""
+    text = ", ".join(item.replace(" ", "\0") for item in items) + end
+    lines = textwrap.wrap(text, WIDTH, initial_indent=indent, subsequent_indent=indent, break_long_words=False)
+    return [line.replace("\0", " ") for line in lines]
+
+
+def prose(text, refer):
+    """A comment of the header, in which what it names is called by `refer` as the language has it."""
+    return re.sub(r"(?:@ref )?\b((?:eplb|EPLB)_\w+)(?:\(\))?", lambda m: refer(m.group(1)), text)
 
 
 def words_of(constant):
@@ -36,7 +68,7 @@ def words_of(constant):
 
 
 def member_words(constant):
-    """The words of a constant as a member of its type; whether a status is an error is in no name but C's and Go's."""
+    """The words of a constant as a member of its type: that a status is an error is in its name in C and Go only."""
     words = words_of(constant)
     return words[1:] if words[0] == "error" else words
 
@@ -45,34 +77,29 @@ def pascal(words, special={}):
     return "".join(special.get(word, word.capitalize()) for word in words)
 
 
-def enum_name(c_name):
-    return ENUM_NAMES.get(c_name) or pascal(c_name.split("_")[1:])
+def upper(words):
+    return "_".join(words).upper()
 
 
-def are_flags(c_name):
-    """Whether an enumeration's values are put together with |, in an unsigned parameter."""
-    return any(p.get("enum") == c_name and p["type"] == "uint32_t" for f in FUNCTIONS for p in f["parameters"])
+def short(c_name):
+    return c_name.removeprefix("eplb_")
 
 
-def prose(text, refer):
-    """A comment of the header in which what it names is called by `refer` as the language has it."""
-    return re.sub(r"(?:@ref )?\b((?:eplb|EPLB)_\w+)(?:\(\))?", lambda m: refer(m.group(1)), text)
+def type_name(c_name):
+    """SwapScope of eplb_swap_scope, Options of eplb_options."""
+    return ENUM_NAMES.get(c_name) or pascal(short(c_name).split("_"))
 
 
-def comment(text, prefix):
-    """Lines of a comment; `prefix` has its indentation."""
-    return [prefix + line for line in textwrap.wrap(text, WIDTH - len(prefix), break_long_words=False)]
+def are_flags(enum):
+    """Whether its values are put together with |: it is that of an unsigned parameter."""
+    return any(p.get("enum") == enum and p["type"] == "uint32_t" for f in FUNCTIONS for p in f["parameters"])
 
 
-def wrap_items(items, end, indent):
-    """Items with commas between them, on as many lines as it takes, none of them broken."""
-    text = ", ".join(item.replace(" ", "\0") for item in items) + end
-    lines = textwrap.wrap(text, WIDTH, initial_indent=indent, subsequent_indent=indent, break_long_words=False)
-    return [line.replace("\0", " ") for line in lines]
-
-
-def fail(what):
-    sys.exit(f"generate.py: {what} has no form here; teach it")
+def all_constants():
+    """(name, value) of every constant, those of enumerations included."""
+    yield from CONSTANTS.items()
+    for enum in ENUMS.values():
+        yield from ((constant, c["value"]) for constant, c in enum["values"].items())
 
 
 def pointed_to(c_type):
@@ -86,116 +113,145 @@ def array_of(c_type):
     return match and (match[1], int(match[2]))
 
 
-def translate(c_type, scalars, pointer):
-    """A type by a table of scalars and a function (target, is const) for pointers. Ours keep their names."""
-    if c_type in scalars:
-        return scalars[c_type]
+def translate(c_type, names, pointer):
+    """A type by a table of names and a function (target, is const) for pointers. Ours keep their names."""
+    if c_type in names:
+        return names[c_type]
     target = pointed_to(c_type)
     if target is not None:
-        return pointer(translate(target, scalars, pointer), c_type.startswith("const "))
-    if c_type.startswith("eplb_"):
-        return c_type
-    return fail(f"the type {c_type}")
+        return pointer(translate(target, names, pointer), c_type.startswith("const "))
+    return c_type if c_type.startswith("eplb_") else fail(f"the type {c_type}")
 
 
 # ---------------------------------------------------------------------------------------------------- Rust
 
-RUST_SCALARS = {
+RUST_TYPES = {
     "int32_t": "i32", "uint32_t": "u32", "int64_t": "i64", "uint64_t": "u64", "size_t": "usize",
     "float": "f32", "double": "f64", "char": "c_char", "void": "c_void",
 }  # fmt: skip
-RUST_KEYWORDS = {"type"}
+RUST_KEYWORDS = {"as", "box", "in", "loop", "match", "mod", "move", "ref", "self", "type", "use", "where"}
+RUST_ENUM_NAMES = {name: type_name(name) for name in ENUMS if name != "eplb_type"}  # those of elements are Rust's own
+RUST_ENUM_NAMES["eplb_check_flag"] = "CheckFlags"
 
 
 def rust_type(c_type):
     if array_of(c_type):
         return "[{}; {}]".format(rust_type(array_of(c_type)[0]), array_of(c_type)[1])
-    return translate(c_type, RUST_SCALARS, lambda to, const: f"*{'const' if const else 'mut'} {to}")
+    return translate(c_type, RUST_TYPES, lambda to, const: f"*{'const' if const else 'mut'} {to}")
 
 
 def rust_name(name):
     return "r#" + name if name in RUST_KEYWORDS else name
 
 
-def rust_function(f, indent):
-    parameters = [f"{rust_name(p['name'])}: {rust_type(p['type'])}" for p in f["parameters"]]
-    result = ";" if f["returns"] == "void" else f" -> {rust_type(f['returns'])};"
-    line = f"{indent}{f['name']}({', '.join(parameters)}){result}"
-    if len(line) <= WIDTH:
-        return [line]
-    return [f"{indent}{f['name']}("] + [f"{indent}    {p}," for p in parameters] + [f"{indent}){result}"]
+def rust_functions(functions):
+    for f in functions:
+        parameters = [f"{rust_name(p['name'])}: {rust_type(p['type'])}" for p in f["parameters"]]
+        result = ";" if f["returns"] == "void" else f" -> {rust_type(f['returns'])};"
+        line = f"{f['name']}({', '.join(parameters)}){result}"
+        if 8 + len(line) <= WIDTH:
+            yield line
+        else:
+            yield f"{f['name']}("
+            yield from (f"    {p}," for p in parameters)
+            yield f"){result}"
+
+
+def rust_structs():
+    for name, struct in STRUCTS.items():
+        yield f"{name} {{"
+        yield from (f"    {rust_name(field)}: {rust_type(is_['type'])}," for field, is_ in struct["fields"].items())
+        yield "}"
 
 
 def rust_header():
-    out = ["// SPDX-License-Identifier: MIT", f"// {MADE}", ""]
-    out += [
-        "use std::os::raw::{c_char, c_void};",
-        "",
-        "/// 0 on success, otherwise another of the `EPLB_...` constants below.",
-    ]
-    out += ["pub type eplb_status = i32;", "", "declare! {", "    handles {"]
-    out += [f"        {handle};" for handle in HEADER["handles"]]
-    out += ["    }", "    constants {"]
-    for name, value in HEADER["constants"].items():
-        out.append(f"        {name} = {value};")
-    for enum in ENUMS.values():
-        out += [f"        {constant} = {c['value']};" for constant, c in enum["values"].items()]
-    out += ["    }", "    callbacks {"]
-    for f in HEADER["callbacks"]:
-        out += rust_function(f, " " * 8)
-    out += ["    }", "    structs {"]
+    template = """
+// SPDX-License-Identifier: MIT
+// $made
+
+use std::os::raw::{c_char, c_void};
+
+/// 0 on success, otherwise another of the `EPLB_...` constants below.
+pub type eplb_status = i32;
+
+declare! {
+    handles {
+        $handles
+    }
+    constants {
+        $constants
+    }
+    callbacks {
+        $callbacks
+    }
+    structs {
+        $structs
+    }
+    functions {
+        $functions
+    }
+}
+"""
+    return fill(
+        template,
+        handles=[f"{handle};" for handle in HANDLES],
+        constants=[f"{name} = {value};" for name, value in all_constants()],
+        callbacks=rust_functions(CALLBACKS),
+        structs=rust_structs(),
+        functions=rust_functions(FUNCTIONS),
+    )
+
+
+def rust_layouts():
     for name, struct in STRUCTS.items():
-        out.append(f"        {name} {{")
+        yield f"is_laid_out! {{ {name}, {name}_init, {struct['size']} bytes,"
         for field, is_ in struct["fields"].items():
-            out.append(f"            {rust_name(field)}: {rust_type(is_['type'])},")
-        out.append("        }")
-    out += ["    }", "    functions {"]
-    for f in FUNCTIONS:
-        out += rust_function(f, " " * 8)
-    return out + ["    }", "}"]
+            default = float(is_["default"]) if is_["type"] in ("float", "double") else is_["default"]
+            by_default = f", by default {default}" if isinstance(default, (int, float)) else ""
+            yield f"    {rust_name(field)}: {is_['size']} bytes at {is_['offset']}{by_default};"
+        yield "}"
 
 
 def rust_layout_test():
-    out = ["// SPDX-License-Identifier: MIT", f"// {MADE}"]
-    out += [
-        "//! Where a C compiler puts the fields of each struct, and what the library writes into them by default.",
-        "",
-    ]
-    out += ["use crate::*;", "", "#[test]", "fn structs_are_as_c_has_them() {", '    load().expect("the library");']
-    for name, struct in STRUCTS.items():
-        out.append(f"    is_laid_out! {{ {name}, {name}_init, {struct['size']} bytes,")
-        for field, is_ in struct["fields"].items():
-            line = f"        {rust_name(field)}: {is_['size']} bytes at {is_['offset']}"
-            if isinstance(is_["default"], (int, float)):
-                line += (
-                    f", by default {float(is_['default']) if is_['type'] in ('float', 'double') else is_['default']}"
-                )
-            out.append(line + ";")
-        out.append("    }")
-    return out + ["}"]
+    template = """
+// SPDX-License-Identifier: MIT
+// $made
+//! Where a C compiler puts the fields of each struct, and what the library writes into them by default.
+
+use crate::*;
+
+#[test]
+fn structs_are_as_c_has_them() {
+    load().expect("the library");
+    $layouts
+}
+"""
+    return fill(template, layouts=rust_layouts())
+
+
+def rust_refer(to):
+    if to in ENUM_OF_CONSTANT:
+        return "[`{0}`](Self::{0})".format(upper(member_words(to)))
+    name = RUST_ENUM_NAMES.get(to) or (type_name(to) if to in STRUCTS else short(to))
+    return f"[`{name}`](crate::{name})"
 
 
 def rust_enums():
-    names = {**ENUM_NAMES, "eplb_check_flag": "CheckFlags"}
-    types = {c_name: names.get(c_name, enum_name(c_name)) for c_name in ENUMS if c_name != "eplb_type"}
-    out = ["// SPDX-License-Identifier: MIT", f"// {MADE}"]
-    out += ["//! The enumerations of the header; those of element types are types of Rust.", ""]
-    out += ["use crate::values::open_enum;"]
-    for c_name, name in types.items():
+    out = fill(
+        """
+// SPDX-License-Identifier: MIT
+// $made
+//! The enumerations of the header; those of element types are types of Rust.
 
-        def refer(to):
-            if to in ENUM_OF_CONSTANT:
-                member = "_".join(member_words(to)).upper()
-                return f"[`{member}`](Self::{member})"
-            plain = to.removeprefix("eplb_")
-            plain = pascal([plain]) if to in STRUCTS else types.get(to, plain)
-            return f"[`{plain}`](crate::{plain})"
-
-        out += ["", "open_enum! {"] + comment(prose(ENUMS[c_name]["doc"], refer), "    /// ")
+use crate::values::open_enum;
+"""
+    )
+    for c_name, name in RUST_ENUM_NAMES.items():
+        out += ["", "open_enum! {"] + comment(prose(ENUMS[c_name]["doc"], rust_refer), "    /// ")
         out.append(f"    pub struct {name} {{")
         for constant, c in ENUMS[c_name]["values"].items():
-            out += comment(prose(c["doc"], refer), "        /// ")
-            out.append(f"        {'_'.join(member_words(constant)).upper()} = {constant},")
+            out += comment(prose(c["doc"], rust_refer), "        /// ")
+            out.append(f"        {upper(member_words(constant))} = {constant},")
         out += ["    }", "}"]
     return out
 
@@ -205,8 +261,8 @@ def rust_enums():
 GO_WORDS = {"lpt": "LPT", "cpu": "CPU", "cuda": "CUDA", "minmax": "MinMax", "error": "Err"}
 # What a type is for in Go beyond what the header says of it.
 GO_ALSO = {
-    "eplb_status_code": "Each value is an error of its own, so that errors.Is(err, eplb.ErrInvalidLoad) tells what went"
-    " wrong.",
+    "eplb_status_code": " Each value is an error of its own, so that errors.Is(err, eplb.ErrInvalidLoad) tells what"
+    " went wrong."
 }
 
 
@@ -217,67 +273,84 @@ def go_constant(constant):
 
 
 def go_enum_name(c_name):
-    return "Type" if c_name == "eplb_type" else enum_name(c_name)
+    return "Type" if c_name == "eplb_type" else type_name(c_name)
 
 
 def go_refer(to):
     if to in ENUM_OF_CONSTANT:
         return go_constant(to)
-    return go_enum_name(to) if to in ENUMS else pascal(to.split("_")[1:], GO_WORDS)
+    return go_enum_name(to) if to in ENUMS else pascal(short(to).split("_"), GO_WORDS)
+
+
+def go_enums():
+    for c_name, enum in ENUMS.items():
+        name, doc = go_enum_name(c_name), prose(enum["doc"], go_refer)
+        yield ""
+        yield from comment(f"{name} is {doc[0].lower()}{doc[1:]}{GO_ALSO.get(c_name, '')}", "// ")
+        yield from [f"type {name} {'uint32' if are_flags(c_name) else 'int32'}", "", "const ("]
+        rows = [(go_constant(c), str(v["value"]), prose(v["doc"], go_refer)) for c, v in enum["values"].items()]
+        widths = [max(len(row[i]) for row in rows) for i in (0, 1)]
+        lines = [f"\t{constant:{widths[0]}} {name} = {value:{widths[1]}} // {doc}" for constant, value, doc in rows]
+        if max(len(line.expandtabs(4)) for line in lines) <= WIDTH:
+            yield from lines
+        else:
+            for constant, value, doc in rows:
+                yield from ("\t" + line.strip() for line in comment(doc, "    // "))
+                yield f"\t{constant} {name} = {value}"
+        yield ")"
 
 
 def go_constants():
-    out = ["// SPDX-License-Identifier: MIT", f"// {MADE}", "", "package eplb", ""]
-    out += comment("Version of the library's header that this package is written against, as major*10000 + minor*100 + "
-                   "patch. A library that is older is refused.", "// ")  # fmt: skip
-    version = ["Version" + part for part in ("Major", "Minor", "Patch")]
-    out += ["const ("]
-    out += [f"\t{name} = {number}" for name, number in zip(version, HEADER["version"].split("."))]
-    out += ["\tVersion      = VersionMajor*10000 + VersionMinor*100 + VersionPatch", ")"]
-    for c_name, enum in ENUMS.items():
-        name = go_enum_name(c_name)
-        doc = prose(enum["doc"], go_refer)
-        also = GO_ALSO.get(c_name)
-        out += [""] + comment(f"{name} is {doc[0].lower()}{doc[1:]}{' ' + also if also else ''}", "// ")
-        out += [f"type {name} {'uint32' if are_flags(c_name) else 'int32'}", "", "const ("]
-        rows = [(go_constant(c), str(v["value"]), prose(v["doc"], go_refer)) for c, v in enum["values"].items()]
-        widths = [max(len(row[i]) for row in rows) for i in (0, 1)]
-        lines = [f"\t{n:{widths[0]}} {name} = {v:{widths[1]}} // {d}" for n, v, d in rows]
-        if max(map(len, lines)) + 3 > WIDTH:  # a tab has 4 columns
-            lines = []
-            for n, v, d in rows:
-                lines += [line.replace("    ", "\t", 1) for line in comment(d, "    // ")]
-                lines.append(f"\t{n} {name} = {v}")
-        out += lines + [")"]
-    return out
+    template = """
+// SPDX-License-Identifier: MIT
+// $made
+
+package eplb
+
+// Version of the library's header that this package is written against, as major*10000 + minor*100 + patch. A library
+// that is older is refused.
+const (
+	$parts
+	Version      = VersionMajor*10000 + VersionMinor*100 + VersionPatch
+)
+$enums
+"""
+    parts = zip(("Major", "Minor", "Patch"), HEADER["version"].split("."))
+    return fill(template, parts=[f"Version{part} = {number}" for part, number in parts], enums=go_enums())
 
 
-# Of the functions that Go calls through one function of C: not the one that may come beside another call.
+# cgo knows the header, so only the way to its functions is made: Go may hand C an array, but no struct in C's memory
+# that points to one. The one function that may come beside another call of its context takes no part.
 GO_FUNCTIONS = [
     f
     for f in FUNCTIONS
-    if f["name"] != "eplb_poll" and any(p["name"] in ("context", "shape", "options") for p in f["parameters"])
-    and f["returns"] == "eplb_status" and not f["name"].endswith("_init")
-]  # fmt: skip
-GO_POINTERS = {"void": "char"}
+    if f["name"] != "eplb_poll"
+    and f["returns"] == "eplb_status"
+    and any(p["name"] in ("context", "shape", "options") for p in f["parameters"])
+    and not f["name"].endswith("_init")
+]
+
+
+def go_function(f):
+    return f["name"].upper().replace("EPLB_", "EPLB_GO_", 1)
 
 
 def go_arrays():
-    """(struct, field, type, is const) of each field that points to an array of the caller's."""
+    """(struct, field, type) of each field that points to an array of the caller's."""
     for name, struct in STRUCTS.items():
         for field, is_ in struct["fields"].items():
             if field + "_count" in struct["fields"]:
-                target = pointed_to(is_["type"]) or fail(f"{name}.{field}, an array")
-                yield name, field, GO_POINTERS.get(target, target)
+                element = pointed_to(is_["type"]) or fail(f"{name}.{field}, which has a count,")
+                yield name, field, "char" if element == "void" else element
 
 
 def go_is_written(struct):
-    """Whether calls write into a struct; into the arrays of the others at most."""
+    """Whether calls write into a struct, and not just into its arrays."""
     return any(p["type"] == struct + "*" for f in GO_FUNCTIONS for p in f["parameters"])
 
 
-def go_is_optional(struct):
-    return go_is_written(struct) and struct != "eplb_error"
+GO_READ = [name for name in STRUCTS if not go_is_written(name) and any(s == name for s, _, _ in go_arrays())]
+GO_OPTIONAL = [name for name in STRUCTS if go_is_written(name) and name != "eplb_error"]
 
 
 def go_scalars():
@@ -294,260 +367,409 @@ def go_scalars():
     return out
 
 
-def go_raw_h():
-    out = ["/* SPDX-License-Identifier: MIT */", f"/* {MADE} */"]
-    out += ["#ifndef EPLB_GO_RAW_H", "#define EPLB_GO_RAW_H", "", "#include <eplb/eplb.h>", ""]
-    out += ["/* What the functions take, but for arrays. */", "typedef struct eplb_go_arguments {"]
-    out += ["  eplb_context* context;"] + [f"  {name} {name[5:]};" for name in STRUCTS]
-    out += [
-        f"  int32_t wants_{name[5:]}; /* 0: the call gets NULL for it. */" for name in STRUCTS if go_is_optional(name)
-    ]
-    out += [f"  {c_type} {name};" for name, c_type in go_scalars().items()]
-    out += ["} eplb_go_arguments;", ""]
-    out += [
-        "/* The arrays that structs point to. Those of any type are char* here: with void* the runtime would look for Go"
-    ]
-    out += [" * pointers in whatever the array is a part of. */", "typedef struct eplb_go_arrays {"]
-    out += [f"  {c_type}* {field};" for _, field, c_type in go_arrays()] + ["} eplb_go_arrays;", ""]
-    out += ["typedef enum eplb_go_function {"]
-    out += ["  " + ",\n  ".join(go_function(f) for f in GO_FUNCTIONS), "} eplb_go_function;", ""]
-    out += ["/* All structs at their defaults. */", "void eplb_go_init(eplb_go_arguments* a);", ""]
-    out += ["/* Calls a function. C keeps no pointer to an array. */"]
-    out += ["eplb_status eplb_go_do(eplb_go_arguments* a, eplb_go_function function, eplb_go_arrays arrays);", ""]
-    return out + ["#endif /* EPLB_GO_RAW_H */"]
-
-
-def go_function(f):
-    return f["name"].upper().replace("EPLB_", "EPLB_GO_", 1)
-
-
-def go_raw_c():
-    written = [name for name in STRUCTS if go_is_written(name)]
-    read = [name for name in STRUCTS if name not in written and any(s == name for s, _, _ in go_arrays())]
-    out = ["/* SPDX-License-Identifier: MIT */", f"/* {MADE} */", '#include "raw.h"', "", "#include <stddef.h>"]
-    out += ["", "void eplb_go_init(eplb_go_arguments* a) {"]
-    out += [f"  {name}_init(&a->{name[5:]}, sizeof a->{name[5:]});" for name in STRUCTS] + ["}", ""]
-    out += ["eplb_status eplb_go_do(eplb_go_arguments* a, eplb_go_function function, eplb_go_arrays arrays) {"]
-    out += [f"  {name} {name[5:]} = a->{name[5:]};" for name in read]
-    out += ["  eplb_status status = EPLB_ERROR_INTERNAL;", ""]
-    for struct, field, _ in go_arrays():
-        out.append(f"  {'a->' * (struct in written)}{struct[5:]}.{field} = arrays.{field};")
-    out += ["", "  switch (function) {"]
-    for f in GO_FUNCTIONS:
-        head = f"      status = {f['name']}("
-        arguments = wrap_items([go_argument(p, read) for p in f["parameters"]], ");", " " * len(head))
-        out += [f"    case {go_function(f)}:", head + arguments[0].lstrip(), *arguments[1:], "      break;"]
-    out += ["  }", ""]
-    out += [f"  a->{s[5:]}.{field} = NULL;" for s, field, _ in go_arrays() if s in written]
-    return out + ["  return status;", "}"]
-
-
-def go_argument(p, read):
+def go_argument(p):
+    """What C gives for a parameter: the struct that has its arrays, the one of the call, or one of the scalars."""
     target = pointed_to(p["type"])
     if p["name"] == "context":
         return "&a->context" if target.endswith("*") else "a->context"
-    if target in (None, "void"):
-        return f"a->{p['name']}"
-    if target not in STRUCTS:
-        return f"&a->{p['name']}"
-    name = target[5:]
-    if go_is_optional(target):
-        return f"a->wants_{name} ? &a->{name} : NULL"
-    return f"&{name}" if target in read else f"&a->{name}"
+    if target in GO_OPTIONAL:
+        return f"a->wants_{short(target)} ? &a->{short(target)} : NULL"
+    if target in STRUCTS:
+        return f"&{short(target)}" if target in GO_READ else f"&a->{short(target)}"
+    return f"a->{p['name']}" if target in (None, "void") else f"&a->{p['name']}"
+
+
+def go_cases():
+    for f in GO_FUNCTIONS:
+        head = f"      status = {f['name']}("
+        arguments = fold_items(map(go_argument, f["parameters"]), ");", " " * len(head))
+        yield f"case {go_function(f)}:"
+        yield from [head[4:] + arguments[0].lstrip(), *(line[4:] for line in arguments[1:]), "  break;"]
+
+
+def go_raw_h():
+    template = """
+/* SPDX-License-Identifier: MIT */
+/* $made */
+#ifndef EPLB_GO_RAW_H
+#define EPLB_GO_RAW_H
+
+#include <eplb/eplb.h>
+
+/* What the functions take, but for arrays. */
+typedef struct eplb_go_arguments {
+  eplb_context* context;
+  $structs
+  $wants
+  $scalars
+} eplb_go_arguments;
+
+/* The arrays that structs point to. Those of any type are char* here: with void* the runtime would look for Go
+ * pointers in whatever the array is a part of. */
+typedef struct eplb_go_arrays {
+  $arrays
+} eplb_go_arrays;
+
+typedef enum eplb_go_function {
+  $functions
+} eplb_go_function;
+
+/* All structs at their defaults. */
+void eplb_go_init(eplb_go_arguments* a);
+
+/* Calls a function. C keeps no pointer to an array. */
+eplb_status eplb_go_do(eplb_go_arguments* a, eplb_go_function function, eplb_go_arrays arrays);
+
+#endif /* EPLB_GO_RAW_H */
+"""
+    return fill(
+        template,
+        structs=[f"{name} {short(name)};" for name in STRUCTS],
+        wants=[f"int32_t wants_{short(name)}; /* 0: the call gets NULL for it. */" for name in GO_OPTIONAL],
+        scalars=[f"{c_type} {name};" for name, c_type in go_scalars().items()],
+        arrays=[f"{element}* {field};" for _, field, element in go_arrays()],
+        functions=",\n".join(map(go_function, GO_FUNCTIONS)).split("\n"),
+    )
+
+
+def go_raw_c():
+    template = """
+/* SPDX-License-Identifier: MIT */
+/* $made */
+#include "raw.h"
+
+#include <stddef.h>
+
+void eplb_go_init(eplb_go_arguments* a) {
+  $inits
+}
+
+eplb_status eplb_go_do(eplb_go_arguments* a, eplb_go_function function, eplb_go_arrays arrays) {
+  $read
+  eplb_status status = EPLB_ERROR_INTERNAL;
+
+  $given
+
+  switch (function) {
+    $cases
+  }
+
+  $taken
+  return status;
+}
+"""
+    where = {name: short(name) if name in GO_READ else f"a->{short(name)}" for name in STRUCTS}
+    return fill(
+        template,
+        inits=[f"{name}_init(&a->{short(name)}, sizeof a->{short(name)});" for name in STRUCTS],
+        read=[f"{name} {short(name)} = a->{short(name)};" for name in GO_READ],
+        given=[f"{where[struct]}.{field} = arrays.{field};" for struct, field, _ in go_arrays()],
+        cases=go_cases(),
+        taken=[f"{where[struct]}.{field} = NULL;" for struct, field, _ in go_arrays() if struct not in GO_READ],
+    )
 
 
 # ---------------------------------------------------------------------------------------------------- C#
 
-CSHARP_SCALARS = {
+CSHARP_TYPES = {
     "int32_t": "int", "uint32_t": "uint", "int64_t": "long", "uint64_t": "ulong", "size_t": "UIntPtr",
     "float": "float", "double": "double", "char": "byte", "void": "void", "eplb_status": "Status",
 }  # fmt: skip
+CSHARP_KEYWORDS = {"base", "event", "fixed", "in", "lock", "object", "out", "params", "ref", "string"}
 
 
 def csharp_type(is_, key="type"):
     if "enum" in is_:
-        return enum_name(is_["enum"])
-    return translate(is_[key], CSHARP_SCALARS, lambda to, const: to + "*")
+        return type_name(is_["enum"])
+    return translate(is_[key], CSHARP_TYPES, lambda to, const: to + "*")
+
+
+def csharp_name(name):
+    return "@" + name if name in CSHARP_KEYWORDS else name
 
 
 def csharp_parameters(f):
-    return [f"{csharp_type(p)} {p['name']}" for p in f["parameters"]]
+    return [f"{csharp_type(p)} {csharp_name(p['name'])}" for p in f["parameters"]]
+
+
+def csharp_functions():
+    for f in FUNCTIONS:
+        yield "[DllImport(Library, CallingConvention = C)]"
+        head = f"public static extern {csharp_type(f, 'returns')} {f['name']}("
+        line = head + ", ".join(csharp_parameters(f)) + ");"
+        if 8 + len(line) <= WIDTH:
+            yield line
+        else:
+            yield head
+            yield from (folded[8:] for folded in fold_items(csharp_parameters(f), ");", " " * 12))
+
+
+def csharp_types():
+    for f in CALLBACKS:
+        yield from ["", f'/// <summary>What <see cref="eplb_options.{short(f["name"])}"/> points to.</summary>']
+        yield "[UnmanagedFunctionPointer(CallingConvention.Cdecl)]"
+        result, parameters = csharp_type(f, "returns"), ", ".join(csharp_parameters(f))
+        yield f"public unsafe delegate {result} {f['name']}({parameters});"
+    for handle in HANDLES:
+        yield from [
+            "",
+            "/// <summary>Opaque; only pointers to it exist.</summary>",
+            f"public struct {handle}",
+            "{",
+            "}",
+        ]
+    for name, struct in STRUCTS.items():
+        yield from ["", "/// <summary>As in eplb.h.</summary>"]
+        yield from [f"public unsafe struct {name}", "{"]
+        for field, is_ in struct["fields"].items():
+            if array_of(is_["type"]):
+                element, count = array_of(is_["type"])
+                yield f"    public fixed {CSHARP_TYPES[element]} {csharp_name(field)}[{count}];"
+            else:
+                c_type = "IntPtr" if is_["type"].endswith("_fn") else csharp_type(is_)
+                yield f"    public {c_type} {csharp_name(field)};"
+        yield "}"
 
 
 def csharp_native():
-    out = ["// SPDX-License-Identifier: MIT", f"// {MADE}", "using System;", "using System.Runtime.InteropServices;"]
-    out += [
-        "",
-        "// The C names are kept, so that eplb.h is the manual of this file; a second one here would only grow stale.",
-    ]
-    out += ["#pragma warning disable 1591", "", "namespace Eplb.Raw", "{"]
-    out += ["    /// <summary>The functions and version constants of eplb.h, as they are there.</summary>"]
-    out += ["    public static unsafe partial class Native", "    {"]
-    out += [f"        public const int {name} = {value};" for name, value in HEADER["constants"].items()] + [""]
-    for f in FUNCTIONS:
-        out.append("        [DllImport(Library, CallingConvention = C)]")
-        head = f"        public static extern {csharp_type(f, 'returns')} {f['name']}("
-        line = head + ", ".join(csharp_parameters(f)) + ");"
-        out += [line] if len(line) <= WIDTH else [head] + wrap_items(csharp_parameters(f), ");", " " * 12)
-    out.append("    }")
-    for f in HEADER["callbacks"]:
-        out += ["", f'    /// <summary>What <see cref="eplb_options.{f["name"][5:]}"/> points to.</summary>']
-        out += ["    [UnmanagedFunctionPointer(CallingConvention.Cdecl)]"]
-        result, parameters = csharp_type(f, "returns"), ", ".join(csharp_parameters(f))
-        out.append(f"    public unsafe delegate {result} {f['name']}({parameters});")
-    for handle in HEADER["handles"]:
-        out += ["", "    /// <summary>Opaque; only pointers to it exist.</summary>"]
-        out += [f"    public struct {handle}", "    {", "    }"]
-    for name, struct in STRUCTS.items():
-        has_callbacks = any(is_["type"].endswith("_fn") for is_ in struct["fields"].values())
-        out += [
-            "",
-            f"    /// <summary>As in eplb.h{'; the callbacks are function pointers' * has_callbacks}.</summary>",
-        ]
-        out += [f"    public unsafe struct {name}", "    {"]
-        for field, is_ in struct["fields"].items():
-            array = array_of(is_["type"])
-            if array:
-                out.append(f"        public fixed {CSHARP_SCALARS[array[0]]} {field}[{array[1]}];")
-            else:
-                out.append(f"        public {'IntPtr' if is_['type'].endswith('_fn') else csharp_type(is_)} {field};")
-        out.append("    }")
-    return out + ["}"]
+    template = """
+// SPDX-License-Identifier: MIT
+// $made
+using System;
+using System.Runtime.InteropServices;
+
+// The C names are kept, so that eplb.h is the manual of this file; a second one here would only grow stale.
+#pragma warning disable 1591
+
+namespace Eplb.Raw
+{
+    /// <summary>The functions and version constants of eplb.h, as they are there.</summary>
+    public static unsafe partial class Native
+    {
+        $constants
+
+        $functions
+    }
+    $types
+}
+"""
+    return fill(
+        template,
+        constants=[f"public const int {name} = {value};" for name, value in CONSTANTS.items()],
+        functions=csharp_functions(),
+        types=csharp_types(),
+    )
 
 
 def csharp_refer(to):
     if to in ENUM_OF_CONSTANT:
-        return f'<see cref="{enum_name(ENUM_OF_CONSTANT[to])}.{pascal(member_words(to))}"/>'
-    name = enum_name(to) if to in ENUMS else pascal(to.split("_")[1:])
-    return f'<see cref="{name}"/>' if to in ENUMS or to in STRUCTS else f"<c>{name}</c>"
+        return f'<see cref="{type_name(ENUM_OF_CONSTANT[to])}.{pascal(member_words(to))}"/>'
+    return f'<see cref="{type_name(to)}"/>' if to in ENUMS or to in STRUCTS else f"<c>{type_name(to)}</c>"
 
 
 def csharp_summary(doc, indent):
     text = prose(doc.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"), csharp_refer)
-    text = re.sub(r"<see cref=", "<see\0cref=", f"<summary>{text}</summary>")  # not to be broken at this space
-    return [line.replace("\0", " ") for line in comment(text, indent + "/// ")]
+    unbroken = f"<summary>{text}</summary>".replace("<see ", "<see\0")
+    return [line.replace("\0", " ") for line in comment(unbroken, indent + "/// ")]
+
+
+def csharp_enum(c_name):
+    yield from csharp_summary(ENUMS[c_name]["doc"], " " * 4)
+    if are_flags(c_name):
+        yield from ["    [System.Flags]", f"    public enum {type_name(c_name)} : uint"]
+    else:
+        yield f"    public enum {type_name(c_name)}"
+    yield "    {"
+    for constant, c in ENUMS[c_name]["values"].items():
+        yield from csharp_summary(c["doc"], " " * 8)
+        comma = "," if constant != list(ENUMS[c_name]["values"])[-1] else ""
+        yield f"        {pascal(member_words(constant))} = {c['value']}{comma}"
+    yield "    }"
 
 
 def csharp_enums():
-    out = ["// SPDX-License-Identifier: MIT", f"// {MADE}"]
-    out += [
-        "// EPLB_SWAP_HEAVIEST_ANY is SwapScope.HeaviestAny, EPLB_ERROR_CUDA is Status.Cuda.",
-        "namespace Eplb",
-        "{",
-    ]
-    for number, (c_name, enum) in enumerate(ENUMS.items()):
-        out += [""] * (number > 0) + csharp_summary(enum["doc"], " " * 4)
-        if are_flags(c_name):
-            out += ["    [System.Flags]", f"    public enum {enum_name(c_name)} : uint", "    {"]
-        else:
-            out += [f"    public enum {enum_name(c_name)}", "    {"]
-        for constant, c in enum["values"].items():
-            out += csharp_summary(c["doc"], " " * 8)
-            out.append(f"        {pascal(member_words(constant))} = {c['value']},")
-        out[-1] = out[-1][:-1]
-        out.append("    }")
-    return out + ["}"]
+    out = fill(
+        """
+// SPDX-License-Identifier: MIT
+// $made
+// EPLB_SWAP_HEAVIEST_ANY is SwapScope.HeaviestAny, EPLB_ERROR_CUDA is Status.Cuda.
+namespace Eplb
+{
+"""
+    )
+    for c_name in ENUMS:
+        out += [*csharp_enum(c_name), ""]
+    return out[:-1] + ["}"]
+
+
+def csharp_inits():
+    for name in STRUCTS:
+        yield f"fixed ({name}* {short(name)} = &{type_name(name)})"
+        yield f"    Native.{name}_init({short(name)}, (UIntPtr)sizeof({name}));"
 
 
 def csharp_defaults():
-    out = [
-        "// SPDX-License-Identifier: MIT",
-        f"// {MADE}",
-        "using System;",
-        "using Eplb.Raw;",
-        "",
-        "namespace Eplb",
-        "{",
-    ]
-    out += ["    /// <summary>What the library's init functions write, asked for once: calls copy it. Not before"]
-    out += ['    /// <see cref="Library.Load"/>.</summary>', "    internal static unsafe class Defaults", "    {"]
-    fields = {c_name: pascal(c_name.split("_")[1:]) for c_name in STRUCTS}
-    out += [f"        public static readonly {c_name} {field};" for c_name, field in fields.items()]
-    out += ["", "        static Defaults()", "        {"]
-    for c_name, field in fields.items():
-        variable = c_name[5:]
-        out.append(f"            fixed ({c_name}* {variable} = &{field})")
-        out.append(f"                Native.{c_name}_init({variable}, (UIntPtr)sizeof({c_name}));")
-    return out + ["        }", "    }", "}"]
+    template = """
+// SPDX-License-Identifier: MIT
+// $made
+using System;
+using Eplb.Raw;
+
+namespace Eplb
+{
+    /// <summary>What the library's init functions write, asked for once: calls copy it. Not before
+    /// <see cref="Library.Load"/>.</summary>
+    internal static unsafe class Defaults
+    {
+        $fields
+
+        static Defaults()
+        {
+            $inits
+        }
+    }
+}
+"""
+    fields = [f"public static readonly {name} {type_name(name)};" for name in STRUCTS]
+    return fill(template, fields=fields, inits=csharp_inits())
 
 
 # ---------------------------------------------------------------------------------------------------- Python
 
-PYTHON_SCALARS = {
+PYTHON_TYPES = {
     "int32_t": "c_int32", "uint32_t": "c_uint32", "int64_t": "c_int64", "uint64_t": "c_uint64", "size_t": "c_size_t",
     "float": "c_float", "double": "c_double", "char": "c_char", "void": "None",
     "void*": "c_void_p", "const void*": "c_void_p", "char*": "c_char_p", "const char*": "c_char_p",
 }  # fmt: skip
+# Enumerations of flags are arguments of their own in Python.
+PYTHON_ENUM_NAMES = {c_name: type_name(c_name) for c_name in ENUMS if not are_flags(c_name)}
+
+
+def python_pointer(to, const):
+    return "_" + short(to) if to.startswith("eplb_") else f"POINTER({to})"
 
 
 def python_type(c_type):
     if array_of(c_type):
         return "{} * {}".format(python_type(array_of(c_type)[0]), array_of(c_type)[1])
-    return translate(
-        c_type, PYTHON_SCALARS, lambda to, const: "_" + to[5:] if to.startswith("eplb_") else f"POINTER({to})"
-    )
+    return translate(c_type, PYTHON_TYPES, python_pointer)
 
 
-def python_header():
-    out = ["# SPDX-License-Identifier: MIT", f"# {MADE}"]
-    out += ['"""Every constant, callback, struct and function of ``eplb.h`` under its own name."""', ""]
-    out += [
-        "import ctypes",
-        "from ctypes import CFUNCTYPE, POINTER, c_char, c_char_p, c_double, c_float, c_int32, c_int64",
-    ]
-    out += ["from ctypes import c_size_t, c_uint32, c_uint64, c_void_p", ""]
-    out += [f"{name} = {value}" for name, value in HEADER["constants"].items()]
+def python_constants():
+    yield from (f"{name} = {value}" for name, value in CONSTANTS.items())
     for enum in ENUMS.values():
-        out += [""] + [f"{constant} = {c['value']}" for constant, c in enum["values"].items()]
-    out += ["", "eplb_status = c_int32", ""]
-    for f in HEADER["callbacks"]:
-        types = [python_type(f["returns"])] + [python_type(p["type"]) for p in f["parameters"]]
-        out.append(f"{f['name']} = CFUNCTYPE({', '.join(types)})")
-    for handle in HEADER["handles"]:
-        out += ["", "", f"class {handle}(ctypes.Structure):", '    """Opaque."""']
+        yield ""
+        yield from (f"{constant} = {c['value']}" for constant, c in enum["values"].items())
+
+
+def python_classes():
+    for handle in HANDLES:
+        yield from ["", "", f"class {handle}(ctypes.Structure):", '    """Opaque."""']
     for name, struct in STRUCTS.items():
-        out += ["", "", f"class {name}(ctypes.Structure):", "    _fields_ = ["]
-        out += [f'        ("{field}", {python_type(is_["type"])}),' for field, is_ in struct["fields"].items()]
-        out.append("    ]")
-    out += ["", ""] + [f"_{name[5:]} = POINTER({name})" for name in [*HEADER["handles"], *STRUCTS]]
-    out += ["", "#: Result and parameter types of each function.", "FUNCTIONS = {"]
+        yield from ["", "", f"class {name}(ctypes.Structure):", "    _fields_ = ["]
+        yield from (f'        ("{field}", {python_type(is_["type"])}),' for field, is_ in struct["fields"].items())
+        yield "    ]"
+
+
+def python_functions():
     for f in FUNCTIONS:
-        types = [python_type(p["type"]) for p in f["parameters"]]
-        tuple_ = f"({types[0]},)" if len(types) == 1 else f"({', '.join(types)})"
-        out.append(f'    "{f["name"]}": ({python_type(f["returns"])}, {tuple_}),')
-    out += ["}", "", "#: Default of each field that has another one than 0.", "DEFAULTS = {"]
+        types = ", ".join(python_type(p["type"]) for p in f["parameters"])
+        comma = "," if len(f["parameters"]) == 1 else ""
+        yield f'"{f["name"]}": ({python_type(f["returns"])}, ({types}{comma})),'
+
+
+def python_defaults():
     for name, struct in STRUCTS.items():
         defaults = {f: is_["default"] for f, is_ in struct["fields"].items() if is_["default"] and f != "struct_size"}
         if defaults:
-            out.append(f'    "{name}": {json.dumps(defaults)},')
-    return out + ["}"]
+            yield f'"{name}": {json.dumps(defaults)},'
+
+
+def python_header():
+    template = '''
+# SPDX-License-Identifier: MIT
+# $made
+"""Every constant, callback, struct and function of ``eplb.h`` under its own name."""
+
+import ctypes
+from ctypes import CFUNCTYPE, POINTER, c_char, c_char_p, c_double, c_float, c_int32, c_int64
+from ctypes import c_size_t, c_uint32, c_uint64, c_void_p
+
+$constants
+
+eplb_status = c_int32
+
+$callbacks
+$classes
+
+
+$pointers
+
+#: Result and parameter types of each function.
+FUNCTIONS = {
+    $functions
+}
+
+#: Default of each field that has another one than 0.
+DEFAULTS = {
+    $defaults
+}
+'''
+    signatures = {f["name"]: [f["returns"], *(p["type"] for p in f["parameters"])] for f in CALLBACKS}
+    return fill(
+        template,
+        constants=python_constants(),
+        callbacks=[f"{name} = CFUNCTYPE({', '.join(map(python_type, types))})" for name, types in signatures.items()],
+        classes=python_classes(),
+        pointers=[f"_{short(name)} = POINTER({name})" for name in [*HANDLES, *STRUCTS]],
+        functions=python_functions(),
+        defaults=python_defaults(),
+    )
+
+
+def python_refer(to):
+    return upper(member_words(to)) if to in ENUM_OF_CONSTANT else type_name(to)
+
+
+def python_enum_classes():
+    for c_name, name in PYTHON_ENUM_NAMES.items():
+        yield from ["", "", f"class {name}(IntEnum):"]
+        first, *others = comment(prose(ENUMS[c_name]["doc"], python_refer) + '"""', "    ")
+        yield from ['    """' + first.lstrip(), *others, ""]
+        for constant, c in ENUMS[c_name]["values"].items():
+            yield from comment(prose(c["doc"], python_refer), "    #: ")
+            yield f"    {upper(member_words(constant))} = raw.{constant}"
 
 
 def python_enums():
-    def refer(to):
-        if to in ENUM_OF_CONSTANT:
-            return "_".join(member_words(to)).upper()
-        return enum_name(to) if to in ENUMS else pascal(to.split("_")[1:])
+    template = '''
+# SPDX-License-Identifier: MIT
+# $made
+"""The constants of the header as enumerations."""
 
-    out = ["# SPDX-License-Identifier: MIT", f"# {MADE}", '"""The constants of the header as enumerations."""', ""]
-    names = {c_name: enum_name(c_name) for c_name in ENUMS if c_name != "eplb_check_flag"}  # arguments of their own
-    out += ["from enum import IntEnum", "from typing import Dict, Type", "", "from . import _header as raw", ""]
-    out += ["__all__ = ["] + [f'    "{name}",' for name in sorted(names.values())] + ["]"]
-    for c_name in names:
-        enum = ENUMS[c_name]
-        out += ["", "", f"class {enum_name(c_name)}(IntEnum):"]
-        doc = textwrap.wrap(prose(enum["doc"], refer), WIDTH - 7)
-        out += [f'    """{doc[0]}'] + ["    " + line for line in doc[1:]]
-        out[-1] += '"""'
-        out.append("")
-        for constant, c in enum["values"].items():
-            out += comment(prose(c["doc"], refer), "    #: ")
-            out.append(f"    {'_'.join(member_words(constant)).upper()} = raw.{constant}")
-    out += ["", "", "#: Of the options that have one.", "ENUM_OF_OPTION: Dict[str, Type[IntEnum]] = {"]
-    for field, is_ in STRUCTS["eplb_options"]["fields"].items():
-        if "enum" in is_:
-            out.append(f'    "{field}": {names[is_["enum"]]},')
-    return out + ["}"]
+from enum import IntEnum
+from typing import Dict, Type
+
+from . import _header as raw
+
+__all__ = [
+    $names
+]
+$classes
+
+
+#: Of the options that have one.
+ENUM_OF_OPTION: Dict[str, Type[IntEnum]] = {
+    $options
+}
+'''
+    options = STRUCTS["eplb_options"]["fields"].items()
+    return fill(
+        template,
+        names=[f'"{name}",' for name in sorted(PYTHON_ENUM_NAMES.values())],
+        classes=python_enum_classes(),
+        options=[f'"{field}": {PYTHON_ENUM_NAMES[is_["enum"]]},' for field, is_ in options if "enum" in is_],
+    )
 
 
 def files():
@@ -567,6 +789,9 @@ def files():
 
 
 def main():
+    only_check = sys.argv[1:] == ["--check"]
+    if sys.argv[1:] and not only_check:
+        sys.exit(__doc__)
     differ = False
     for name, lines in files().items():
         path, text = BINDINGS / name, "\n".join(lines) + "\n"
@@ -574,14 +799,13 @@ def main():
         if before == text:
             continue
         differ = True
-        if "--check" in sys.argv[1:]:
-            sys.stdout.writelines(
-                difflib.unified_diff(before.splitlines(True), text.splitlines(True), name, "made from eplb.h")
-            )
+        if only_check:
+            difference = difflib.unified_diff(before.splitlines(True), text.splitlines(True), name, "made from eplb.h")
+            sys.stdout.writelines(difference)
         else:
             path.write_text(text)
             print(f"bindings/{name} was written")
-    if differ and "--check" in sys.argv[1:]:
+    if only_check and differ:
         sys.exit("The bindings are not what eplb.h says: build the target update_abi.")
 
 

@@ -153,7 +153,7 @@ namespace Eplb.Raw
         public UIntPtr node_of_gpu_count;
     }
 
-    /// <summary>As in eplb.h; the callbacks are function pointers.</summary>
+    /// <summary>As in eplb.h.</summary>
     public unsafe struct eplb_options
     {
         public uint struct_size;
