@@ -107,6 +107,12 @@ def pointed_to(c_type):
     return c_type[:-1].removeprefix("const ").strip() if c_type.endswith("*") else None
 
 
+def object_of(c_type):
+    """The handle or struct that a type points to, at one or two removes, if there is one."""
+    target = c_type.removeprefix("const ").rstrip("*")
+    return target if c_type.endswith("*") and (target in HANDLES or target in STRUCTS) else None
+
+
 def array_of(c_type):
     """('char', 504) of 'char[504]'."""
     match = re.fullmatch(r"(\w+)\[(\d+)\]", c_type)
@@ -126,7 +132,7 @@ def translate(c_type, names, pointer):
 # ---------------------------------------------------------------------------------------------------- Rust
 
 RUST_TYPES = {
-    "int32_t": "i32", "uint32_t": "u32", "int64_t": "i64", "uint64_t": "u64", "size_t": "usize",
+    "uint8_t": "u8", "int32_t": "i32", "uint32_t": "u32", "int64_t": "i64", "uint64_t": "u64", "size_t": "usize",
     "float": "f32", "double": "f64", "char": "c_char", "void": "c_void",
 }  # fmt: skip
 RUST_KEYWORDS = {"as", "box", "in", "loop", "match", "mod", "move", "ref", "self", "type", "use", "where"}
@@ -326,7 +332,7 @@ GO_FUNCTIONS = [
     for f in FUNCTIONS
     if f["name"] != "eplb_poll"
     and f["returns"] == "eplb_status"
-    and any(p["name"] in ("context", "shape", "options") for p in f["parameters"])
+    and any(object_of(p["type"]) not in (None, "eplb_error") for p in f["parameters"])
     and not f["name"].endswith("_init")
 ]
 
@@ -354,28 +360,27 @@ GO_OPTIONAL = [name for name in STRUCTS if go_is_written(name) and name != "eplb
 
 
 def go_scalars():
-    """{name: type} of the parameters that are no structs."""
+    """{name: type} of the parameters that are no objects."""
     out = {}
     for f in GO_FUNCTIONS:
         for p in f["parameters"]:
-            target = pointed_to(p["type"])
-            if p["name"] == "context" or target in STRUCTS:
+            if object_of(p["type"]):
                 continue
-            c_type = p["type"] if target in (None, "void") else target
+            c_type = p["type"] if pointed_to(p["type"]) in (None, "void") else pointed_to(p["type"])
             if p["type"].startswith("const ") or out.setdefault(p["name"], c_type) != c_type:
                 fail(f"the parameter {p['name']} of {f['name']}")
     return out
 
 
 def go_argument(p):
-    """What C gives for a parameter: the struct that has its arrays, the one of the call, or one of the scalars."""
-    target = pointed_to(p["type"])
-    if p["name"] == "context":
-        return "&a->context" if target.endswith("*") else "a->context"
-    if target in GO_OPTIONAL:
-        return f"a->wants_{short(target)} ? &a->{short(target)} : NULL"
-    if target in STRUCTS:
-        return f"&{short(target)}" if target in GO_READ else f"&a->{short(target)}"
+    """What C gives for a parameter: a handle, the struct that has its arrays, the one of the call, or a scalar."""
+    of, target = object_of(p["type"]), pointed_to(p["type"])
+    if of in HANDLES:
+        return f"{'&' if target != of else ''}a->{short(of)}"
+    if of in GO_OPTIONAL:
+        return f"a->wants_{short(of)} ? &a->{short(of)} : NULL"
+    if of:
+        return f"&{short(of)}" if of in GO_READ else f"&a->{short(of)}"
     return f"a->{p['name']}" if target in (None, "void") else f"&a->{p['name']}"
 
 
@@ -398,7 +403,7 @@ def go_raw_h():
 
 /* What the functions take, but for arrays. */
 typedef struct eplb_go_arguments {
-  eplb_context* context;
+  $handles
   $structs
   $wants
   $scalars
@@ -424,6 +429,7 @@ eplb_status eplb_go_do(eplb_go_arguments* a, eplb_go_function function, eplb_go_
 """
     return fill(
         template,
+        handles=[f"{handle}* {short(handle)};" for handle in HANDLES],
         structs=[f"{name} {short(name)};" for name in STRUCTS],
         wants=[f"int32_t wants_{short(name)}; /* 0: the call gets NULL for it. */" for name in GO_OPTIONAL],
         scalars=[f"{c_type} {name};" for name, c_type in go_scalars().items()],
@@ -472,8 +478,8 @@ eplb_status eplb_go_do(eplb_go_arguments* a, eplb_go_function function, eplb_go_
 # ---------------------------------------------------------------------------------------------------- C#
 
 CSHARP_TYPES = {
-    "int32_t": "int", "uint32_t": "uint", "int64_t": "long", "uint64_t": "ulong", "size_t": "UIntPtr",
-    "float": "float", "double": "double", "char": "byte", "void": "void", "eplb_status": "Status",
+    "uint8_t": "byte", "int32_t": "int", "uint32_t": "uint", "int64_t": "long", "uint64_t": "ulong",
+    "size_t": "UIntPtr", "float": "float", "double": "double", "char": "byte", "void": "void", "eplb_status": "Status",
 }  # fmt: skip
 CSHARP_KEYWORDS = {"base", "event", "fixed", "in", "lock", "object", "out", "params", "ref", "string"}
 
@@ -637,8 +643,8 @@ namespace Eplb
 # ---------------------------------------------------------------------------------------------------- Python
 
 PYTHON_TYPES = {
-    "int32_t": "c_int32", "uint32_t": "c_uint32", "int64_t": "c_int64", "uint64_t": "c_uint64", "size_t": "c_size_t",
-    "float": "c_float", "double": "c_double", "char": "c_char", "void": "None",
+    "uint8_t": "c_uint8", "int32_t": "c_int32", "uint32_t": "c_uint32", "int64_t": "c_int64", "uint64_t": "c_uint64",
+    "size_t": "c_size_t", "float": "c_float", "double": "c_double", "char": "c_char", "void": "None",
     "void*": "c_void_p", "const void*": "c_void_p", "char*": "c_char_p", "const char*": "c_char_p",
 }  # fmt: skip
 # Enumerations of flags are arguments of their own in Python.
@@ -692,8 +698,8 @@ def python_header():
 """Every constant, callback, struct and function of ``eplb.h`` under its own name."""
 
 import ctypes
-from ctypes import CFUNCTYPE, POINTER, c_char, c_char_p, c_double, c_float, c_int32, c_int64
-from ctypes import c_size_t, c_uint32, c_uint64, c_void_p
+from ctypes import CFUNCTYPE, POINTER
+from ctypes import $types
 
 $constants
 
@@ -716,15 +722,16 @@ DEFAULTS = {
 }
 '''
     signatures = {f["name"]: [f["returns"], *(p["type"] for p in f["parameters"])] for f in CALLBACKS}
-    return fill(
-        template,
-        constants=python_constants(),
-        callbacks=[f"{name} = CFUNCTYPE({', '.join(map(python_type, types))})" for name, types in signatures.items()],
-        classes=python_classes(),
-        pointers=[f"_{short(name)} = POINTER({name})" for name in [*HANDLES, *STRUCTS]],
-        functions=python_functions(),
-        defaults=python_defaults(),
-    )
+    parts = {
+        "constants": list(python_constants()),
+        "callbacks": [f"{name} = CFUNCTYPE({', '.join(map(python_type, s))})" for name, s in signatures.items()],
+        "classes": list(python_classes()),
+        "pointers": [f"_{short(name)} = POINTER({name})" for name in [*HANDLES, *STRUCTS]],
+        "functions": list(python_functions()),
+        "defaults": list(python_defaults()),
+    }
+    types = sorted(set(re.findall(r"\bc_\w+", str(parts))))
+    return fill(template, types=[", ".join(types)], **parts)
 
 
 def python_refer(to):

@@ -3,8 +3,8 @@
 """Every constant, callback, struct and function of ``eplb.h`` under its own name."""
 
 import ctypes
-from ctypes import CFUNCTYPE, POINTER, c_char, c_char_p, c_double, c_float, c_int32, c_int64
-from ctypes import c_size_t, c_uint32, c_uint64, c_void_p
+from ctypes import CFUNCTYPE, POINTER
+from ctypes import c_char, c_char_p, c_double, c_float, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
 
 EPLB_VERSION_MAJOR = 0
 EPLB_VERSION_MINOR = 1
