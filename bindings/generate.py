@@ -375,6 +375,8 @@ def go_scalars():
 def go_argument(p):
     """What C gives for a parameter: a handle, the struct that has its arrays, the one of the call, or a scalar."""
     of, target = object_of(p["type"]), pointed_to(p["type"])
+    if of and p["name"] != short(of):
+        fail(f"the parameter {p['name']}, a second {of},")
     if of in HANDLES:
         return f"{'&' if target != of else ''}a->{short(of)}"
     if of in GO_OPTIONAL:
