@@ -22,9 +22,9 @@ if [ "$tests" != core ]; then
   command -v go >/dev/null || languages="$languages golang-go"
   command -v mcs >/dev/null || languages="$languages mono-mcs mono-runtime"
   # shellcheck disable=SC2086  # a list of words
-  sh tests/need.sh pkg-config libcli11-dev nlohmann-json3-dev librapidcheck-dev libbenchmark-dev doxygen clang-format cppcheck \
-    shellcheck abigail-tools $languages python3-pytest python3-numpy python3-torch python3-pip python3-setuptools \
-    python3-wheel mypy
+  sh tests/need.sh pkg-config libcli11-dev nlohmann-json3-dev librapidcheck-dev libbenchmark-dev doxygen clang-format \
+    cppcheck shellcheck abigail-tools $languages python3-pytest python3-numpy python3-torch python3-pip \
+    python3-setuptools python3-wheel mypy
 fi
 if [ "$tests" = all ]; then
   cross=
@@ -38,7 +38,6 @@ fi
 
 cmake --preset "$preset"
 cmake --build --preset "$preset" --parallel "$(nproc)"
-build=build
 report=$PWD/$build/tests.xml
 rm -f "$report"
 status=0
