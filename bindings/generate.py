@@ -126,7 +126,8 @@ def translate(c_type, names, pointer):
     target = pointed_to(c_type)
     if target is not None:
         return pointer(translate(target, names, pointer), c_type.startswith("const "))
-    return c_type if c_type.startswith("eplb_") else fail(f"the type {c_type}")
+    ours = {"eplb_status", *HANDLES, *STRUCTS, *(f["name"] for f in CALLBACKS)}
+    return c_type if c_type in ours else fail(f"the type {c_type}")
 
 
 # ---------------------------------------------------------------------------------------------------- Rust

@@ -91,7 +91,7 @@ variable parse_variable(const string& text, const comments& docs) {
   static const std::regex form("([\\w *]+[ *])(\\w+)((?:\\[\\w+\\])?) ?(?:`<(\\d+)`)?");
   std::smatch m;
   if (!std::regex_match(text, m, form)) throw std::runtime_error("not understood: " + text);
-  return {trimmed(m[1]) + string(m[3]), m[2], docs[m[4]]};
+  return {std::regex_replace(trimmed(m[1]), std::regex(" (?=[*])"), "") + string(m[3]), m[2], docs[m[4]]};
 }
 
 variable parse_value(const string& text, const comments& docs) {
@@ -130,6 +130,8 @@ header parse(string text) {
   take(text, "(?:`(\\d+)`\\s*)?enum (\\w+) \\{([^}]*)\\};", [&](const std::smatch& m) {
     enumeration found{m[2], docs[m[1]], {}};
     for (const string& value : split(m[3], ',')) found.values.push_back(parse_value(value, docs));
+    for (const variable& value : found.values)
+      if (value.doc.empty() || found.doc.empty()) throw std::runtime_error("not documented: " + value.name);
     return keep(out.enums, found);
   });
   take(text, "(?:`\\d+`\\s*)?typedef struct (\\w+) \\{([^}]*)\\} \\1;", [&](const std::smatch& m) {
@@ -241,7 +243,7 @@ void print_constants(const std::vector<string>& constants) {
   print(" },");
 }
 
-/// The names of values are the library's, where it has them.
+/// The names of values are the library's, where it has them; it has to have all of an enumeration.
 void print_enums(const header& h) {
   print(" \"enums\": {");
   for (std::size_t e = 0; e < h.enums.size(); ++e) {
@@ -249,6 +251,10 @@ void print_enums(const header& h) {
     const string namer = name + "_name";
     const bool is_named =
         std::any_of(h.functions.begin(), h.functions.end(), [&](const function& f) { return f.name == namer; });
+    for (const variable& value : values)
+      if (is_named)
+        std::cout << "  if (!" << namer << "(" << value.name << ")) return puts(\"the library has no name for "
+                  << value.name << "\"), 1;\n";
     print("  \"" + name + "\": {" + text_member("doc", doc) + ", \"values\": {");
     for (std::size_t v = 0; v < values.size(); ++v) {
       const string& constant = values[v].name;
