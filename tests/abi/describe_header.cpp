@@ -253,8 +253,8 @@ void print_enums(const header& h) {
         std::any_of(h.functions.begin(), h.functions.end(), [&](const function& f) { return f.name == namer; });
     for (const variable& value : values)
       if (is_named)
-        std::cout << "  if (!" << namer << "(" << value.name << ")) return puts(\"the library has no name for "
-                  << value.name << "\"), 1;\n";
+        std::cout << "  if (!" << namer << "(" << value.name << ")) return fputs(\"the library has no name for "
+                  << value.name << "\\n\", stderr), 1;\n";
     print("  \"" + name + "\": {" + text_member("doc", doc) + ", \"values\": {");
     for (std::size_t v = 0; v < values.size(); ++v) {
       const string& constant = values[v].name;
