@@ -707,8 +707,10 @@ TEST_F(Faults, AWorkspaceOfTheCallersIsEnough) {
       {small_case(groups_shape, 5, 3), EPLB_MEMORY_CUDA},        {small_case(global_shape), EPLB_MEMORY_HOST},
       {small_case({1, 3000, 4000, 1, 1, 10}), EPLB_MEMORY_CUDA}, {placed_case(groups_shape, 3), EPLB_MEMORY_CUDA},
       {placed_case(groups_shape, 2), EPLB_MEMORY_HOST},          {large_search, EPLB_MEMORY_CUDA}};
-  for (const auto& [c, memory] : all)
+  for (const auto& [c, memory] : all) {
+    const plan_answer<std::int32_t> expected = answer_of_cpu(c);
     for (const std::size_t offset : {0, 1, 13, 63}) {
+      if (brief() && offset != 13) continue;
       SCOPED_TRACE(c.name + " at " + std::to_string(offset));
       eplb_options options = cuda_options(c, memory);
       std::size_t host = 0, bytes = 0;
@@ -717,7 +719,6 @@ TEST_F(Faults, AWorkspaceOfTheCallersIsEnough) {
       block.fill(0x5C);
       options.workspace = block.data() + margin + offset;
       options.workspace_bytes = bytes;
-      const plan_answer<std::int32_t> expected = answer_of_cpu(c);
       host_stats stats(c.shape);
       if (memory == EPLB_MEMORY_CUDA) {
         session<> s(c, options);
@@ -741,6 +742,7 @@ TEST_F(Faults, AWorkspaceOfTheCallersIsEnough) {
                   after.begin() + margin + static_cast<std::ptrdiff_t>(offset + bytes));
       EXPECT_EQ(std::count(after.begin(), after.end(), 0x5C), std::ptrdiff_t{2 * margin});
     }
+  }
 }
 
 TEST_F(Faults, AWorkspaceThatIsNotIsRefused) {
