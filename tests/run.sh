@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 set -eu
 cd "$(dirname "$0")/.."
-usage='run.sh [--core | --all]: builds, runs tests, and says which it has skipped or left out.
+usage='run.sh [--core | --all]: builds, runs tests, and says which it has skipped or left out. As root on Debian and Ubuntu
+it installs what it needs first, elsewhere it names it.
   --core  the tests of the core, in build-core; needs a compiler, CMake and GoogleTest
   (none)  all that is built, and every test that is not labelled long, in build
   --all   those too: sanitizers, valgrind, another processor, fuzzing, coverage'
@@ -10,8 +11,8 @@ case $* in
   '') preset=release tests=release build=build ;;
   --core) preset=core tests=core build=build-core ;;
   --all) preset=release tests=all build=build ;;
-  --help) echo "$usage" && exit ;;
-  *) echo "$usage" >&2 && exit 2 ;;
+  -h | --help) echo "$usage" && exit ;;
+  *) printf 'run.sh: %s is not known\n%s\n' "$*" "$usage" >&2 && exit 2 ;;
 esac
 
 sh tests/need.sh g++ cmake make libgtest-dev
@@ -55,7 +56,7 @@ if [ -f "$report" ]; then
     awk 'NR == 1 { print "Skipped:" } !said[$0]++'
 fi
 case "$tests" in
-  core) echo 'Not run: the tests of all but the core. They are run by: sh tests/run.sh' ;;
+  core) echo 'Not run: all tests but those of the core. They are run by: sh tests/run.sh' ;;
   release)
     echo 'Not run, because they are labelled long:'
     ctest --preset all -N -L long | sed -n 's/^ *Test *#[0-9]*: /  /p'

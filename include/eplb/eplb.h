@@ -562,7 +562,7 @@ EPLB_API EPLB_NODISCARD eplb_status EPLB_CALL eplb_poll(eplb_context* context, e
  *  Host memory. Any P >= E and any gpus; groups and nodes are not looked at. Each call allocates what it needs, with
  *  malloc, and frees it.
  *  @{ */
-/** What eplb_check_placement() looks at besides. */
+/** What eplb_check_placement() also looks at. */
 enum eplb_check_flag {
   EPLB_CHECK_DUPLICATES = 1 /**< Two replicas of an expert on one gpu are an error too. */
 };

@@ -69,7 +69,7 @@ void take(string& text, const char* form, Found found) {
 class comments {
  public:
   explicit comments(string& text) {
-    take(text, "/\\*(\\*<?)?([^*]*\\*+(?:[^/*][^*]*\\*+)*)/", [&](const std::smatch& m) {
+    take(text, "/\\*(\\*(?!/)<?)?([^*]*\\*+(?:[^/*][^*]*\\*+)*)/", [&](const std::smatch& m) {
       const string doc = trimmed(std::regex_replace(m[2].str(), std::regex("\\n \\*|\\*+$"), ""));
       if (m[1].length() == 0 || std::regex_search(doc, std::regex("^@(file|cond|endcond|defgroup|\\})")))
         return string();
@@ -125,6 +125,11 @@ header parse(string text) {
   take(text, "\\\\\\n", ignore);
   take(text, "(?:`\\d+`\\s*)?#define (EPLB_(?!H\\n)\\w+)[^\\n]*\\n",
        [&](const std::smatch& m) { return keep(out.constants, m[1].str()); });
+  take(text, "#\\s*define\\s+(\\w+)[^\\n]*\\n", [](const std::smatch& m) {
+    if (!std::regex_match(m[1].str(), std::regex("EPLB_(H|CALL|API|NODISCARD)")))
+      throw std::runtime_error("not understood: #define " + m[1].str());
+    return string();
+  });
   take(text, "#[^\\n]*\\n", ignore);
   take(text, "extern \"C\" \\{|\\}\\s*$", ignore);
   take(text, "(?:`(\\d+)`\\s*)?enum (\\w+) \\{([^}]*)\\};", [&](const std::smatch& m) {
@@ -147,6 +152,7 @@ header parse(string text) {
        [&](const std::smatch& m) { return keep(out.handles, m[1].str()); });
   take(text, "(?:`\\d+`\\s*)?typedef int32_t eplb_status;", ignore);
   if (!trimmed(text).empty()) throw std::runtime_error("not understood: " + trimmed(text));
+  if (out.functions.empty()) throw std::runtime_error("no function was found");
   return out;
 }
 
@@ -160,14 +166,27 @@ class enum_finder {
     }
   }
   /// A field's comment begins with its enumeration, or with one of its values.
-  string of_field(const variable& field) const { return first_reference(field, "^@ref (\\w+)"); }
-  /// A parameter is called as its enumeration, or its comment has it.
-  string of_parameter(const variable& p) const {
-    for (const auto& [name, of] : enum_of_)
-      if (is_integer(p.type) && name == of && ("_" + name).ends_with("_" + p.name)) return of;
-    return first_reference(p, "@ref (\\w+)");
+  string of_field(const variable& field) const {
+    const string of = first_reference(field, "^@ref (\\w+)");
+    if (of.empty() && is_integer(field.type) && field.doc.starts_with("@ref "))
+      throw std::runtime_error("no enumeration of this header: " + field.name + ", " + field.doc);
+    return of;
   }
-  string of_result(const function& f) const { return first_reference({f.returns, "", f.doc}, "@ref (\\w+)"); }
+  /// A parameter is called as its enumeration, or its comment begins with it; of a callback, as its last word.
+  string of_parameter(const variable& p, bool of_callback) const {
+    string found;
+    for (const auto& [name, of] : enum_of_) {
+      const string own = name.substr(name.find('_') + 1);
+      const bool fits = own == p.name || (of_callback && own.ends_with("_" + p.name));
+      if (!is_integer(p.type) || name != of || !fits) continue;
+      if (!found.empty()) throw std::runtime_error("of which enumeration is the parameter " + p.name + "?");
+      found = of;
+    }
+    return found.empty() ? first_reference(p, "\\] +\\w+ +(?:0 or )?@ref (\\w+)") : found;
+  }
+  string of_result(const function& f) const {
+    return first_reference({f.returns, "", f.doc}, "(?:^The|, one of) @ref (\\w+)");
+  }
 
  private:
   static bool is_integer(const string& type) { return type == "int32_t" || type == "uint32_t"; }
@@ -222,7 +241,7 @@ void print_functions(const char* key, const std::vector<function>& functions, co
     string parameters;
     for (const variable& p : functions[f].parameters)
       parameters += string(parameters.empty() ? "" : ", ") + "{" + text_member("type", p.type) + ", " +
-                    text_member("name", p.name) + enum_member(find.of_parameter(p)) + "}";
+                    text_member("name", p.name) + enum_member(find.of_parameter(p, string(key) == "callbacks")) + "}";
     print("  {" + text_member("name", functions[f].name) + ", " + text_member("returns", functions[f].returns) +
           enum_member(find.of_result(functions[f])) + ", \"parameters\": [" + parameters + "]}" +
           comma(f, functions.size()));
@@ -269,21 +288,34 @@ void print_enums(const header& h) {
   print(" },");
 }
 
-/// What the generated program prints as the default of a field.
+bool is_pointer(const string& type) { return type.ends_with('*') || type.ends_with("_fn"); }
+
+/// How the generated program prints the default of a field.
 string default_format(const string& type) {
-  if (type.ends_with('*') || type.ends_with("_fn")) return "%s";
-  if (type.ends_with(']')) return "\"%s\"";
-  return type == "float" || type == "double" ? "%.9g" : "%lld";
+  if (is_pointer(type)) return "null";
+  if (type.starts_with("char[")) return "\"%s\"";
+  if (type.ends_with(']')) throw std::runtime_error("no default is known of a " + type);
+  if (type == "float") return "%.9g";
+  if (type == "double") return "%.17g";
+  return type.starts_with("u") || type == "size_t" ? "%llu" : "%lld";
 }
 string default_argument(const string& type, const string& value) {
-  if (default_format(type) == "%s") return value + " ? \"not NULL\" : \"null\"";
-  return default_format(type) == "%lld" ? "(long long)" + value : value;
+  if (is_pointer(type)) return "";
+  const string format = default_format(type);
+  return format == "%llu"   ? ", (unsigned long long)" + value
+         : format == "%lld" ? ", (long long)" + value
+                            : ", " + value;
 }
 
 void print_structs(const std::vector<record>& structs, const enum_finder& find) {
   for (const record& s : structs)
     std::cout << "  static " << s.name << " of_" << s.name << ";\n  if (" << s.name << "_init(&of_" << s.name
               << ", sizeof of_" << s.name << ") != EPLB_SUCCESS) return 1;\n";
+  for (const record& s : structs)
+    for (const auto& [type, field, doc] : s.fields)
+      if (is_pointer(type))
+        std::cout << "  if (of_" << s.name << "." << field << ") return fputs(\"" << s.name << "." << field
+                  << " is not NULL by default\\n\", stderr), 1;\n";
   print(" \"structs\": {");
   for (std::size_t s = 0; s < structs.size(); ++s) {
     const auto& [name, fields] = structs[s];
@@ -294,7 +326,7 @@ void print_structs(const std::vector<record>& structs, const enum_finder& find) 
       print("   \"" + field + "\": {\"offset\": %zu, \"size\": %zu, " + text_member("type", type) +
                 enum_member(find.of_field(fields[f])) + ", \"default\": " + default_format(type) + "}" +
                 comma(f, fields.size()),
-            "offsetof(" + name + ", " + field + "), sizeof " + value + ", " + default_argument(type, value));
+            "offsetof(" + name + ", " + field + "), sizeof " + value + default_argument(type, value));
     }
     print(string("  }}") + comma(s, structs.size()));
   }
@@ -306,12 +338,16 @@ void print_structs(const std::vector<record>& structs, const enum_finder& find) 
 int main(int argc, char** argv) try {
   if (argc != 2) throw std::runtime_error("usage: describe_header eplb.h");
   std::ifstream file(argv[1]);
+  if (!file) throw std::runtime_error(string("cannot read ") + argv[1]);
   const header h = parse({std::istreambuf_iterator<char>(file), {}});
   const enum_finder find(h.enums);
   std::cout << "#include <eplb/eplb.h>\n#include <stddef.h>\n#include <stdio.h>\n\n"
                "void (*every_function_is_in_the_library[])(void) = {\n";
   for (const function& f : h.functions) std::cout << "  (void (*)(void))" << f.name << ",\n";
-  std::cout << "};\n\nint main(void) {\n";
+  std::cout << "};\n";
+  for (const string& constant : h.constants)
+    std::cout << "enum { " << constant << "_is_an_integer = " << constant << " };\n";
+  std::cout << "\nint main(void) {\n";
   print("{");
   print(" \"version\": \"%d.%d.%d\",", "EPLB_VERSION_MAJOR, EPLB_VERSION_MINOR, EPLB_VERSION_PATCH");
   print_functions("functions", h.functions, find);

@@ -46,7 +46,7 @@ int main(void) {
   int p, q;
   fill_loads(loads, COUNT, 11);
   input.seed = 5;
-  CHECK(NUM_PRESETS == eplb_strategy_count() - 2); /* all but auto and search */
+  CHECK(NUM_PRESETS == eplb_strategy_count() - 2); /* all but auto and search: each has a row above */
   for (p = 0; p < NUM_PRESETS; ++p) {
     const eplb_options named = make_options(presets[p].strategy);
     plans[p] = plan_of(&shape, &named, &input);

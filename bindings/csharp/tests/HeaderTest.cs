@@ -47,11 +47,9 @@ static unsafe class HeaderTest
     {
         string[] files = Directory.GetFiles(Runner.PathOf("bindings/csharp/Eplb"), "*.cs");
         string text = string.Concat(files.Select(File.ReadAllText));
-        foreach (Json function in ReadLayout()["functions"].Items)
-        {
-            string name = function["name"].Text;
-            Assert.True(text.Contains($"Native.{name}("), $"Native.{name} is called");
-        }
+        var names = from function in ReadLayout()["functions"].Items select function["name"].Text;
+        var missing = names.Where(name => !text.Contains($"Native.{name}(")).ToList();
+        Assert.True(missing.Count == 0, "not called: " + string.Join(", ", missing));
     }
 
     /// <summary>A field of a struct is a property of the class or struct that stands for it.</summary>
@@ -68,6 +66,7 @@ static unsafe class HeaderTest
             ["eplb_stats"] = new[] { typeof(Stats), typeof(StatsBuffers) },
             ["eplb_packing"] = new[] { typeof(Packing) }
         };
+        var missing = new List<string>();
         foreach (var record in ReadLayout()["structs"].Members)
         {
             var fields = record.Value["fields"].Members.Keys.Except(new[] { "struct_size", "reserved" });
@@ -78,9 +77,30 @@ static unsafe class HeaderTest
             {
                 if (fields.Any(other => field == other + "_count")) continue;
                 string name = Pascal(field.Split('_').Where(part => part != "fn"));
-                Assert.True(standsFor[record.Key].Any(type => type.GetProperty(name) != null),
-                            $"there is a property {name} for {record.Key}::{field}; that it is not");
+                if (standsFor[record.Key].All(type => type.GetProperty(name) == null))
+                {
+                    missing.Add($"{name} of {record.Key}::{field}");
+                }
             }
+        }
+        Assert.True(missing.Count == 0, "no property " + string.Join(", ", missing));
+    }
+
+    /// <summary>A property of the options is the field of its name.</summary>
+    [Test]
+    static void EveryOptionArrives()
+    {
+        FieldInfo raw = typeof(Options).GetField("Raw", BindingFlags.Instance | BindingFlags.NonPublic);
+        foreach (var field in ReadLayout()["structs"]["eplb_options"]["fields"].Members)
+        {
+            PropertyInfo property = typeof(Options).GetProperty(Pascal(field.Key.Split('_')));
+            if (field.Value["type"].Text != "int32_t" && field.Value["type"].Text != "float") continue;
+            var options = new Options();
+            Type type = property.PropertyType;
+            property.SetValue(options, type.IsEnum ? Enum.ToObject(type, 3) : Convert.ChangeType(3, type));
+            object arrived = raw.FieldType.GetField(field.Key).GetValue(raw.GetValue(options));
+            Assert.Equal(3.0, Convert.ToDouble(arrived), field.Key);
+            Assert.Equal(3.0, Convert.ToDouble(property.GetValue(options)), property.Name);
         }
     }
 

@@ -10,6 +10,7 @@ from conftest import PACKAGE
 
 import eplb
 from eplb import raw
+from eplb._settings import Settled
 
 
 def test_structs_are_laid_out_as_in_c(layout):
@@ -35,11 +36,14 @@ OF_RAW_ALONE = {
 }
 
 
+SOURCES = "".join(path.read_text() for path in (PACKAGE / "eplb").glob("*.py") if path.name != "_header.py")
+
+
 def test_every_function_is_called(layout):
     """But for those that raw.new() finds by name."""
-    sources = "".join(path.read_text() for path in (PACKAGE / "eplb").glob("*.py") if path.name != "_header.py")
+    hint = "call it in a module of eplb, or name it in OF_RAW_ALONE"
     names = {function["name"] for function in layout["functions"] if not function["name"].endswith("_init")}
-    assert {name for name in names if not re.search(rf"\b{name}\b", sources)} == OF_RAW_ALONE
+    assert {name for name in names if not re.search(rf"\b{name}\b", SOURCES)} == OF_RAW_ALONE, hint
 
 
 # What a dataclass does not say because it follows from an array, or is of the C interface alone.
@@ -50,6 +54,22 @@ OF_C_ALONE = re.compile("struct_size|reserved|type|memory|max_replicas|.*_count|
 def test_every_field_is_in_a_dataclass(layout, name):
     fields = {field.name for field in dataclasses.fields(getattr(eplb, name.capitalize()))}
     missing = [field for field in layout["structs"][f"eplb_{name}"]["fields"] if field not in fields]
+    assert [field for field in missing if not OF_C_ALONE.fullmatch(field)] == []
+
+
+def test_every_option_arrives(layout):
+    fields = layout["structs"]["eplb_options"]["fields"]
+    for field in dataclasses.fields(eplb.Options):
+        if fields[field.name]["type"] in ("int32_t", "float"):
+            wanted = 1 if "enum" in fields[field.name] else 7
+            settled = Settled(eplb.Options(**{field.name: wanted}))
+            assert getattr(settled.struct, field.name) == wanted, field.name
+
+
+@pytest.mark.parametrize("name", ["input", "packing"])
+def test_every_field_is_set(layout, name):
+    fields = layout["structs"][f"eplb_{name}"]["fields"]
+    missing = [field for field in fields if not re.search(rf"\b{field}\b", SOURCES)]
     assert [field for field in missing if not OF_C_ALONE.fullmatch(field)] == []
 
 
