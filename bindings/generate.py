@@ -493,8 +493,8 @@ CSHARP_TYPES = {
 }  # fmt: skip
 CSHARP_KEYWORDS = set(
     "abstract as base bool byte checked decimal delegate event explicit false finally fixed foreach implicit in"
-    " interface internal is lock namespace null object operator out override params private protected public readonly ref"
-    " sbyte sealed stackalloc string this throw true try typeof unchecked unsafe using virtual".split()
+    " interface internal is lock namespace null object operator out override params private protected public readonly"
+    " ref sbyte sealed stackalloc string this throw true try typeof unchecked unsafe using virtual".split()
 )
 
 
