@@ -24,7 +24,8 @@
  *    alone buffers in CUDA memory may have been written.
  *  - <b>Buffers</b> are the caller's, contiguous, row-major and naturally aligned. Each comes with
  *    its number of elements, its type and its memory. A NULL output is not written; one that is
- *    shorter than its shape is an error, one that is longer is written at its front. Input and
+ *    shorter than its shape is an error, one that is longer is written at its front. What belongs to a
+ *    pointer, such as its number of elements, is an error where the pointer is NULL. Input and
  *    output buffers must not overlap. No call keeps a pointer after it returns; the asynchronous
  *    calls use device buffers until the stream has passed them.
  *  - <b>Threads.</b> No call uses global state. Contexts are independent of each other; one
@@ -530,6 +531,8 @@ eplb_get_stats(eplb_context* context, eplb_stats* stats, eplb_error* error);
  *  the calling thread's current device as it was, and may be captured into a CUDA graph. Structs are read
  *  before the call returns; buffers when the stream gets there. A graph keeps what the structs said, the seed
  *  and the addresses of the buffers; each launch of it plans from the loads that are then at the address.
+ *
+ *  A stream of another device is an error, but is not noticed while it is captured.
  *
  *  Calls of one context run in the order in which they were made, whatever their streams. Of graphs that
  *  is not known: launches of graphs with work of one context must not overlap with each other or with other

@@ -398,8 +398,20 @@ void check_enum(const char* name, std::int32_t value, std::int32_t count) {
 
 std::size_t size_of(scalar type) { return type == scalar::float64 || type == scalar::int64 ? 8 : 4; }
 
+/// What belongs to a pointer that is NULL is not set: else the pointer was forgotten.
+void check_forgotten(const char* name, const char* pointer, bool is_set) {
+  if (is_set)
+    fail(EPLB_ERROR_INVALID_ARGUMENT, "%s is set, but %s is NULL; set both, or leave %s at its default", name, pointer,
+         name);
+}
+
 void check_buffer(const char* name, const void* data, std::size_t count, std::size_t needed, std::size_t element_size) {
-  if (!data) return;
+  if (!data) {
+    if (count != 0)
+      fail(EPLB_ERROR_INVALID_ARGUMENT, "%s is NULL, but %s_count is %zu; set both, or leave the count 0", name, name,
+           count);
+    return;
+  }
   if (count < needed) fail(EPLB_ERROR_BUFFER_TOO_SMALL, "%s has %zu elements; it must have %zu", name, count, needed);
   if (reinterpret_cast<std::uintptr_t>(data) % element_size != 0)
     fail(EPLB_ERROR_INVALID_ARGUMENT, "%s is at %p, which is not aligned to its elements of %zu bytes", name, data,
@@ -434,13 +446,14 @@ plan_shape check_extents(const eplb_shape& shape) {
 
 cluster_view check_gpus(const eplb_shape& shape) {
   const auto check_count = [&](const char* name, const void* data, std::size_t count) {
+    check_buffer(name, data, count, 0, 1);
     if (data && count != extent(shape.num_gpus))
-      fail(EPLB_ERROR_INVALID_ARGUMENT, "shape.%s has %zu elements; it must have one for each of the %d gpus", name,
-           count, shape.num_gpus);
+      fail(EPLB_ERROR_INVALID_ARGUMENT, "%s has %zu elements; it must have one for each of the %d gpus", name, count,
+           shape.num_gpus);
   };
-  check_count("slots_per_gpu", shape.slots_per_gpu, shape.slots_per_gpu_count);
-  check_count("speed_of_gpu", shape.speed_of_gpu, shape.speed_of_gpu_count);
-  check_count("node_of_gpu", shape.node_of_gpu, shape.node_of_gpu_count);
+  check_count("shape.slots_per_gpu", shape.slots_per_gpu, shape.slots_per_gpu_count);
+  check_count("shape.speed_of_gpu", shape.speed_of_gpu, shape.speed_of_gpu_count);
+  check_count("shape.node_of_gpu", shape.node_of_gpu, shape.node_of_gpu_count);
   std::int64_t slots = 0;
   for (int gpu = 0; shape.slots_per_gpu && gpu < shape.num_gpus; ++gpu) {
     const std::int32_t room = shape.slots_per_gpu[gpu];
@@ -506,6 +519,7 @@ settled_options settle(const eplb_shape* shape, const eplb_options* options, con
     out.spec.threads = std::min(threads, std::max(out.spec.shape.layers, out.spec.rules.candidates));
     out.idle_threads = given.num_threads - out.spec.threads;
   }
+  check_forgotten("workspace_bytes", "workspace", !given.workspace && given.workspace_bytes != 0);
   if (given.workspace && out.where->id == backend_id::cpu)
     fail(EPLB_ERROR_INVALID_ARGUMENT, "workspace is set, but the backend is cpu, which has no use for it");
   out.spec.workspace = given.workspace;
@@ -548,15 +562,16 @@ load_view check_input(const eplb_input& input, const plan_shape& shape, int max_
 current_view check_current(const eplb_input& input, const plan_shape& shape) {
   check_range("input.max_changes_per_layer", input.max_changes_per_layer, -1, INT32_MAX);
   check_range("input.max_changes", input.max_changes, -1, INT64_MAX);
+  const scalar type = check_map_type("input.current_type", input.current_type);
   if (!input.current) {
     if (input.max_changes_per_layer >= 0 || input.max_changes >= 0)
       fail(EPLB_ERROR_INVALID_ARGUMENT, "input.%s is set, but input.current, from which changes count, is NULL",
            input.max_changes >= 0 ? "max_changes" : "max_changes_per_layer");
-    return {};
+    check_forgotten("input.current_type", "input.current", input.current_type != defaults<eplb_input>().current_type);
   }
-  const scalar type = check_map_type("input.current_type", input.current_type);
   check_buffer("input.current", input.current, input.current_count, extent(shape.layers) * extent(shape.slots),
                size_of(type));
+  if (!input.current) return {};
   return {input.current, type == scalar::int64,
           input.max_changes_per_layer >= 0 ? input.max_changes_per_layer : INT32_MAX,
           input.max_changes >= 0 ? input.max_changes : INT64_MAX};
@@ -570,11 +585,12 @@ maps_view check_maps(const eplb_maps& maps, const plan_shape& shape, memory_kind
   check_buffer("maps.physical_to_logical", maps.physical_to_logical, maps.physical_to_logical_count, slots, size);
   check_buffer("maps.replica_rank", maps.replica_rank, maps.replica_rank_count, slots, size);
   check_buffer("maps.replica_count", maps.replica_count, maps.replica_count_count, experts, size);
-  if (maps.logical_to_physical) {
+  if (maps.logical_to_physical)
     check_range("maps.max_replicas", maps.max_replicas, 1, INT32_MAX);
-    check_buffer("maps.logical_to_physical", maps.logical_to_physical, maps.logical_to_physical_count,
-                 experts * extent(maps.max_replicas), size);
-  }
+  else
+    check_forgotten("maps.max_replicas", "maps.logical_to_physical", maps.max_replicas != 0);
+  check_buffer("maps.logical_to_physical", maps.logical_to_physical, maps.logical_to_physical_count,
+               experts * extent(maps.max_replicas), size);
   return {type,
           maps.physical_to_logical,
           maps.replica_rank,

@@ -20,6 +20,12 @@ struct failure {
 
 [[noreturn, gnu::format(printf, 2, 3)]] void fail(eplb_status status, const char* format, ...);
 
+/// More than any struct to come has, so that a size which was never set is seldom taken for one, and little is read
+/// behind a struct whose size is wrong.
+constexpr std::size_t largest_struct = 1024;
+
+constexpr bool is_struct_size(std::size_t size) { return size >= sizeof(std::uint32_t) && size <= largest_struct; }
+
 /// Turns the exception in flight into a status, and writes the error.
 eplb_status report_exception(eplb_error* error);
 
@@ -38,7 +44,7 @@ class uncancellable {
 /// Runs a call; whatever it throws becomes a status.
 template <class Body>
 eplb_status guarded(eplb_error* error, Body body) {
-  if (error && error->struct_size < sizeof error->struct_size) return EPLB_ERROR_STRUCT_SIZE;
+  if (error && !is_struct_size(error->struct_size)) return EPLB_ERROR_STRUCT_SIZE;
   const uncancellable thread;
   try {
     body();
@@ -47,9 +53,6 @@ eplb_status guarded(eplb_error* error, Body body) {
     return report_exception(error);
   }
 }
-
-/// More than any struct to come has; keeps a garbage size from being read.
-constexpr std::size_t largest_struct = 65536;
 
 /// The defaults of each public struct, but for struct_size.
 template <class T>
@@ -61,7 +64,7 @@ template <class T>
 T read_struct(const T* given, const char* name) {
   if (!given) fail(EPLB_ERROR_INVALID_ARGUMENT, "%s is NULL", name);
   const std::size_t size = given->struct_size;
-  if (size < sizeof given->struct_size || size > largest_struct)
+  if (!is_struct_size(size))
     fail(EPLB_ERROR_STRUCT_SIZE, "%s.struct_size is %zu; call its init function first", name, size);
   const auto* bytes = reinterpret_cast<const char*>(given);
   for (std::size_t i = sizeof(T); i < size; ++i)
@@ -85,7 +88,7 @@ void check_multiple(const char* name, int value, const char* of_name, int of);
 /// A value in [0, count) of an enumeration.
 void check_enum(const char* name, std::int32_t value, std::int32_t count);
 
-/// A buffer with `needed` elements.
+/// A buffer with `needed` elements. One that is NULL has no elements.
 void check_buffer(const char* name, const void* data, std::size_t count, std::size_t needed, std::size_t element_size);
 
 /// The host memory that a context or a call lives in.

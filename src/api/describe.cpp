@@ -40,7 +40,7 @@ constexpr std::int32_t backend_count = sizeof backend_names / sizeof *backend_na
 template <class T>
 eplb_status init(T* to, std::size_t size) {
   if (!to) return EPLB_ERROR_INVALID_ARGUMENT;
-  if (size < sizeof to->struct_size || size > largest_struct) return EPLB_ERROR_STRUCT_SIZE;
+  if (!is_struct_size(size)) return EPLB_ERROR_STRUCT_SIZE;
   std::memset(static_cast<void*>(to), 0, size);
   to->struct_size = static_cast<std::uint32_t>(size);
   T out = defaults<T>();

@@ -69,9 +69,11 @@ eplb_status eplb_balanced_packing(const eplb_options* options, const eplb_input*
     settled.spec.first_problem = 0;
     auto slots = defaults<eplb_maps>();
     slots.type = given.type;
-    slots.max_replicas = 1;
     slots.logical_to_physical = given.pack_index ? given.pack_index : given.rank_in_pack;
-    slots.logical_to_physical_count = count;
+    if (slots.logical_to_physical) {
+      slots.max_replicas = 1;
+      slots.logical_to_physical_count = count;
+    }
     const maps_view out = check_maps(slots, settled.spec.shape, memory_kind::host);
     plan_once(settled, loads, out, nullptr);
     const int room = given.num_items / given.num_packs;

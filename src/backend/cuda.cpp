@@ -393,12 +393,18 @@ class cuda_planner final : public planner, public stream_planner {
     out.changes = static_cast<std::int64_t>(state.changes[state.current]);
   }
 
+  /// A stream that is captured cannot be asked: CUDA refuses the question, and the capture is broken. Nobody says that
+  /// those of other streams bear it, so meanwhile they do not concern this thread.
   const char* why_unusable_stream(void* stream) override {
     auto* const given = static_cast<cudaStream_t>(stream);
     if (!given || given == cudaStreamLegacy || given == cudaStreamPerThread) return nullptr;
     const primary_context::scope current(context_);
+    if (is_captured(given)) return nullptr;
+    cudaStreamCaptureMode mode = cudaStreamCaptureModeRelaxed;
     int device = -1;
+    check(cudaThreadExchangeStreamCaptureMode(&mode), "cudaThreadExchangeStreamCaptureMode");
     const cudaError_t known = cudaStreamGetDevice(given, &device);
+    check(cudaThreadExchangeStreamCaptureMode(&mode), "cudaThreadExchangeStreamCaptureMode");
     if (known == cudaErrorCallRequiresNewerDriver) {  // then a launch on a wrong stream fails by itself
       cudaGetLastError();
       return nullptr;
@@ -492,6 +498,12 @@ class cuda_planner final : public planner, public stream_planner {
     return resources_->stream;
   }
 
+  static bool is_captured(cudaStream_t stream) {
+    cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+    check(cudaStreamIsCapturing(stream, &status), "cudaStreamIsCapturing");
+    return status != cudaStreamCaptureStatusNone;
+  }
+
   void synchronize() const { check(cudaStreamSynchronize(resources_->stream), "cudaStreamSynchronize"); }
 
   /// Calls of a context run in the order in which they were made, whatever their streams. In a graph the
@@ -500,9 +512,7 @@ class cuda_planner final : public planner, public stream_planner {
   void run_async(void* where, Enqueue enqueue) {
     const primary_context::scope current(context_);
     auto* const stream = static_cast<cudaStream_t>(where);
-    cudaStreamCaptureStatus capture = cudaStreamCaptureStatusNone;
-    check(cudaStreamIsCapturing(stream, &capture), "cudaStreamIsCapturing");
-    if (capture != cudaStreamCaptureStatusNone) return enqueue(stream, 0);
+    if (is_captured(stream)) return enqueue(stream, 0);
     finish_taking_back();
     check(cudaStreamWaitEvent(stream, resources_->last_use, 0), "cudaStreamWaitEvent");
     const std::uint32_t ticket = take_ticket();

@@ -115,6 +115,7 @@ Balance score(const eplb_shape& shape, const Loads& loads, const Placement& plac
 Balance score_experts_in_order(eplb_shape shape, const Loads& loads) {
   shape.num_physical_experts = shape.num_logical_experts;
   shape.slots_per_gpu = nullptr;
+  shape.slots_per_gpu_count = 0;
   const auto experts = static_cast<std::ptrdiff_t>(shape.num_logical_experts);
   Placement placement;
   placement.physical_to_logical.resize(product(shape.num_layers, shape.num_logical_experts));

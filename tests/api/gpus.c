@@ -109,6 +109,7 @@ static void bad_nodes(void) {
   eplb_destroy(context_of(&shape, &hierarchical));
   nodes[0] = nodes[3] = 1;
   shape.slots_per_gpu = NULL;
+  shape.slots_per_gpu_count = 0;
   refuse(&shape, &hierarchical,
          "node 0 has 0 slots, but a hierarchical plan has 4 experts on each; policy global does not");
 }
@@ -205,7 +206,9 @@ static void presets_need_gpus_that_are_alike(void) {
       shape.slots_per_gpu = i == 0 ? slots : NULL;
       shape.speed_of_gpu = i == 1 ? speeds : NULL;
       shape.node_of_gpu = i == 2 ? nodes : NULL;
-      shape.slots_per_gpu_count = shape.speed_of_gpu_count = shape.node_of_gpu_count = GPUS;
+      shape.slots_per_gpu_count = i == 0 ? GPUS : 0;
+      shape.speed_of_gpu_count = i == 1 ? GPUS : 0;
+      shape.node_of_gpu_count = i == 2 ? GPUS : 0;
       refuse(&shape, &options, sentence);
     }
   }
@@ -356,6 +359,7 @@ static void judged_by_hand(void) {
   CHECK(bound[0] == 1 && bound[1] == 1 && stats.bound == 1);
   CHECK(stats.balancedness == (1 + 3.0 / 7.0) / 2 && stats.duplicates == 2 && stats.changes == 0);
 
+  shape.speed_of_gpu_count = 0;
   shape.speed_of_gpu = NULL; /* now layer 0 has 6 a gpu, but 8 on gpu 0, or else expert 0 is on gpu 1 with another */
   CHECK_OK(eplb_score_placement(&shape, &input, &maps, &stats, &check_error));
   CHECK(balancedness[0] == 0.75 && balancedness[1] == 4.5 / 7.0);

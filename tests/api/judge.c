@@ -101,6 +101,7 @@ static void order_of_replicas(void) {
   p.ranks[3] = 0;
   CHECK_OK(eplb_check_placement(&shape, &maps, 0, &check_error));
   maps.replica_rank = NULL;
+  maps.replica_rank_count = 0;
   CHECK_OK(eplb_check_placement(&shape, &maps, 0, &check_error));
 }
 

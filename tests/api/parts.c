@@ -48,17 +48,21 @@ static void packing_by_hand(void) {
   packing = small_packing(); /* either output by itself, of the other type */
   packing.type = EPLB_TYPE_INT64;
   packing.pack_index = NULL;
+  packing.pack_index_count = 0;
   packing.rank_in_pack = wide;
   packing.rank_in_pack_count = COUNT + 1;
   wide[COUNT] = 77;
   CHECK_OK(eplb_balanced_packing(&options, &input, &packing, &check_error));
   for (i = 0; i < COUNT; ++i) CHECK(wide[i] == hand_ranks[i]);
   packing.rank_in_pack = NULL;
+  packing.rank_in_pack_count = 0;
   packing.pack_index = wide;
+  packing.pack_index_count = COUNT + 1;
   CHECK_OK(eplb_balanced_packing(&options, &input, &packing, &check_error));
   for (i = 0; i < COUNT; ++i) CHECK(wide[i] == hand_packs[i]);
   CHECK(wide[COUNT] == 77 && packing_unwritten());
   packing.pack_index = NULL;
+  packing.pack_index_count = 0;
   CHECK_OK(eplb_balanced_packing(&options, &input, &packing, &check_error));
 }
 

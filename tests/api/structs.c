@@ -162,6 +162,57 @@ static void no_size(const struct kind* kind) {
   }
 }
 
+/* A size that cannot be one: the struct was not initialised, and what is behind it is not read. */
+static void too_large(const struct kind* kind) {
+  uint32_t size;
+  for (size = 1025; size < 100000; size += 1024) {
+    void* s = resized(kind, kind->size);
+    memcpy(s, &size, sizeof size);
+    CHECK_FAILS(EPLB_ERROR_STRUCT_SIZE, kind->name, kind->use(s));
+    CHECK(kind->init(s, size) == EPLB_ERROR_STRUCT_SIZE);
+    free(s);
+  }
+}
+
+/* A size, a type or a limit without the pointer that it belongs to. */
+static void forgotten_pointers(void) {
+  static const struct {
+    int kind;
+    size_t offset, size;
+    int64_t value;
+    const char* words;
+  } cases[] = {
+#define FORGOTTEN(kind, type, field, value, pointer) \
+  {kind, offsetof(type, field), sizeof(((type*)0)->field), value, #field "|" pointer "|NULL"}
+      FORGOTTEN(SHAPE, eplb_shape, slots_per_gpu_count, 4, "slots_per_gpu"),
+      FORGOTTEN(SHAPE, eplb_shape, speed_of_gpu_count, 4, "speed_of_gpu"),
+      FORGOTTEN(SHAPE, eplb_shape, node_of_gpu_count, 4, "node_of_gpu"),
+      FORGOTTEN(OPTIONS, eplb_options, workspace_bytes, 1, "workspace"),
+      FORGOTTEN(INPUT, eplb_input, current_count, 8, "input.current"),
+      FORGOTTEN(INPUT, eplb_input, current_type, EPLB_TYPE_INT64, "input.current"),
+      FORGOTTEN(INPUT, eplb_input, max_changes_per_layer, 0, "input.current"),
+      FORGOTTEN(INPUT, eplb_input, max_changes, 0, "input.current"),
+      FORGOTTEN(MAPS, eplb_maps, replica_rank_count, 1, "maps.replica_rank"),
+      FORGOTTEN(MAPS, eplb_maps, replica_count_count, 1, "maps.replica_count"),
+      FORGOTTEN(MAPS, eplb_maps, logical_to_physical_count, 1, "maps.logical_to_physical"),
+      FORGOTTEN(MAPS, eplb_maps, max_replicas, 1, "maps.logical_to_physical"),
+      FORGOTTEN(STATS, eplb_stats, layer_balancedness_count, 1, "stats.layer_balancedness"),
+      FORGOTTEN(STATS, eplb_stats, gpu_load_count, 1, "stats.gpu_load"),
+      FORGOTTEN(STATS, eplb_stats, layer_bound_count, 1, "stats.layer_bound"),
+      FORGOTTEN(PACKING, eplb_packing, rank_in_pack_count, 1, "packing.rank_in_pack")
+#undef FORGOTTEN
+  };
+  size_t i;
+  for (i = 0; i < sizeof cases / sizeof *cases; ++i) {
+    const struct kind* kind = &kinds[cases[i].kind];
+    void* s = resized(kind, kind->size);
+    CHECK_OK(kind->use(s));
+    memcpy((char*)s + cases[i].offset, &cases[i].value, cases[i].size);
+    CHECK_FAILS(EPLB_ERROR_INVALID_ARGUMENT, cases[i].words, kind->use(s));
+    free(s);
+  }
+}
+
 static void documented_defaults(void) {
   eplb_shape s;
   eplb_options o;
@@ -259,9 +310,11 @@ int main(void) {
   documented_defaults();
   set_up();
   shorter();
+  forgotten_pointers();
   for (i = 0; i < ERROR; ++i) {
     longer(&kinds[i]);
     no_size(&kinds[i]);
+    too_large(&kinds[i]);
   }
   old_stats();
   before_uneven_gpus_and_current_placements();

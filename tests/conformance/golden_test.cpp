@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "strategies.h"
+#include "support/data.h"
 
 namespace {
 
@@ -19,7 +20,7 @@ using nlohmann::json;
 using named_maps = std::map<std::string, std::vector<std::int64_t>>;
 
 json read_cases() {
-  std::ifstream file(EPLB_TEST_DATA "/golden_plans.json");
+  std::ifstream file(test_data("golden_plans.json"));
   return json::parse(file).at("cases");
 }
 

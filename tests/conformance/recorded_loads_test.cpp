@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "strategies.h"
+#include "support/data.h"
 
 namespace {
 
@@ -75,7 +76,7 @@ double balancedness(const json& entry, const std::vector<std::int64_t>& loads) {
 TEST(RecordedLoads, ReachWhatWasMeasured) {
   const char* const folder = std::getenv("EPLB_TEST_LOADS");
   if (!folder) GTEST_SKIP() << "EPLB_TEST_LOADS does not name a folder with recorded loads";
-  std::ifstream file(EPLB_TEST_DATA "/recorded_loads.json");
+  std::ifstream file(test_data("recorded_loads.json"));
   for (const json& entry : json::parse(file)) {
     const std::vector<std::int64_t> all =
         read_rows(std::filesystem::path(folder) / (entry.at("load").get<std::string>() + ".npy"));

@@ -254,6 +254,22 @@ TEST_F(Host, OthersMayCaptureWhileWorkIsEnqueued) {
   EXPECT_TRUE(s.out.read() == s.expected());
 }
 
+TEST_F(Host, OtherThreadsMayCaptureWhileWorkIsEnqueued) {
+  session<> s(small_case());
+  const stream other;
+  const graph empty(other, [&] {
+    std::thread([&] {
+      ASSERT_EQ(s.submit_async(), EPLB_SUCCESS) << s.text();
+      ASSERT_EQ(s.get_async(), EPLB_SUCCESS) << s.text();
+      cudaStreamCaptureMode mode = cudaStreamCaptureModeThreadLocal;
+      EXPECT_CUDA(cudaThreadExchangeStreamCaptureMode(&mode));
+      EXPECT_EQ(mode, cudaStreamCaptureModeGlobal) << "the library has changed it";
+    }).join();
+  });
+  EXPECT_EQ(s.wait_and_poll(), EPLB_SUCCESS) << s.text();
+  EXPECT_TRUE(s.out.read() == s.expected());
+}
+
 TEST_F(Host, NothingIsCreatedDuringACapture) {
   const plan_case c = small_case();
   const eplb_shape shape = shape_of(c);

@@ -16,6 +16,7 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -41,6 +42,8 @@ struct operation {
 };
 
 struct capture {
+  cudaStreamCaptureMode mode;
+  std::thread::id begun_by = std::this_thread::get_id();
   bool valid = true;
   std::vector<work> operations;
 };
@@ -89,6 +92,7 @@ struct thread_state {
   long era = 0;
   std::vector<int> contexts{};
   cudaError_t last = cudaSuccess;
+  cudaStreamCaptureMode mode = cudaStreamCaptureModeGlobal;
 };
 
 constexpr std::size_t guard = 512;  // on either side of a block; also its alignment
@@ -136,6 +140,8 @@ struct error_text {
     STUB_CUDA_ERROR(cudaErrorStreamCaptureIsolation, "dependency created on uncaptured work in another stream"),
     STUB_CUDA_ERROR(cudaErrorStreamCaptureImplicit,
                     "operation would make the legacy stream depend on a capturing blocking stream"),
+    STUB_CUDA_ERROR(cudaErrorStreamCaptureWrongThread,
+                    "attempt to terminate a thread-local capture sequence from another thread"),
     STUB_CUDA_ERROR(cudaErrorCapturedEvent, "operation not permitted on an event last recorded in a capturing stream"),
     STUB_CUDA_ERROR(cudaErrorUnknown, "unknown error"),
 };
@@ -453,7 +459,12 @@ class world {
     return is_reached(end_of(s)) ? cudaSuccess : cudaErrorNotReady;
   }
 
-  cudaError_t get_stream_device(stream_ref s, int* d) { return put(d, s->device); }
+  /// The real one refuses it on a captured stream, and breaks the capture. That others do not bear it either is ours.
+  cudaError_t get_stream_device(stream_ref s, int* d) {
+    if (const cudaError_t error = refuse_in_capture_of(s)) return error;
+    if (const cudaError_t error = refuse_in_captures()) return error;
+    return put(d, s->device);
+  }
 
   cudaError_t launch(stream_ref s, work& kernel) {
     if (!kernel) return cudaErrorInvalidValue;
@@ -540,18 +551,27 @@ class world {
     if (mode < cudaStreamCaptureModeGlobal || mode > cudaStreamCaptureModeRelaxed) return cudaErrorInvalidValue;
     if (s->legacy) return cudaErrorStreamCaptureUnsupported;
     if (s->capturing) return cudaErrorIllegalState;
-    s->capturing = std::make_shared<capture>();
+    s->capturing = std::make_shared<capture>(capture{mode});
     return cudaSuccess;
   }
 
   cudaError_t end_capture(stream_ref s, cudaGraph_t* graph) {
     if (!graph) return cudaErrorInvalidValue;
     if (!s->capturing) return cudaErrorIllegalState;
+    if (s->capturing->mode != cudaStreamCaptureModeRelaxed && !is_own(*s->capturing))
+      return cudaErrorStreamCaptureWrongThread;
     const std::shared_ptr<capture> ended = std::exchange(s->capturing, nullptr);
     *graph = nullptr;
     if (!ended->valid) return cudaErrorStreamCaptureInvalidated;
     *graph = new_handle<cudaGraph_t>();
     graphs[*graph] = std::move(ended->operations);
+    return cudaSuccess;
+  }
+
+  cudaError_t exchange_capture_mode(cudaStreamCaptureMode* mode) {
+    if (!mode || *mode < cudaStreamCaptureModeGlobal || *mode > cudaStreamCaptureModeRelaxed)
+      return cudaErrorInvalidValue;
+    std::swap(thread().mode, *mode);
     return cudaSuccess;
   }
 
@@ -618,11 +638,19 @@ class world {
     });
   }
 
-  /// For calls that are not allowed while anything is captured, and break every capture.
+  static bool is_own(const capture& c) { return c.begun_by == std::this_thread::get_id(); }
+
+  /// Whether a capture keeps this thread from calls that may be unsafe, by its mode and that of the capture.
+  bool is_guarded(const capture& c) {
+    if (is_own(c)) return thread().mode != cudaStreamCaptureModeRelaxed && c.mode != cudaStreamCaptureModeRelaxed;
+    return thread().mode == cudaStreamCaptureModeGlobal && c.mode == cudaStreamCaptureModeGlobal;
+  }
+
+  /// For calls that may be unsafe while something is captured, and break what is.
   cudaError_t refuse_in_captures() {
     bool any = false;
     for (auto& [handle, s] : streams)
-      if (s->capturing) any |= std::exchange(s->capturing->valid, false);
+      if (s->capturing && is_guarded(*s->capturing)) any |= std::exchange(s->capturing->valid, false);
     return any ? cudaErrorStreamCaptureUnsupported : cudaSuccess;
   }
 
@@ -885,6 +913,9 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t s, cudaEvent_t event, unsigned flag
 }
 cudaError_t cudaStreamIsCapturing(cudaStream_t s, cudaStreamCaptureStatus* status) {
   return call_on(s, __func__, context, &world::get_capture_status, status);
+}
+cudaError_t cudaThreadExchangeStreamCaptureMode(cudaStreamCaptureMode* mode) {
+  return call(__func__, nothing, &world::exchange_capture_mode, mode);
 }
 cudaError_t cudaStreamBeginCapture(cudaStream_t s, cudaStreamCaptureMode mode) {
   return call_on(s, __func__, context, &world::begin_capture, mode);

@@ -8,8 +8,8 @@
 // waits for ever. A kernel runs on the waiting thread, under the one lock of the runtime: it must not call the runtime
 // from a thread of its own.
 //
-// Unlike the real one it has no cudaStreamPerThread, no capture that spreads to a second stream (both are errors), and
-// one mode of capture: the global one, which may end in any thread.
+// Unlike the real one it has no cudaStreamPerThread, and no capture that spreads to a second stream: both are errors.
+// Whatever CUDA may refuse while a stream is captured, it refuses.
 #pragma once
 
 #include <cstddef>

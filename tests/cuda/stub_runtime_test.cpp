@@ -640,9 +640,52 @@ TEST_F(stub_capture, unsafe_calls_break_it) {
   expect_breaks(unsupported, [&] { return cudaStreamSynchronize(stream); });
   expect_breaks(unsupported, [&] { return cudaStreamQuery(stream); });
   expect_breaks(unsupported, [&] { return cudaStreamDestroy(stream); });
+  int device = -1;
+  expect_breaks(unsupported, [&] { return cudaStreamGetDevice(stream, &device); });
+  EXPECT_EQ(device, -1);
   EXPECT_EQ(stub_cuda::alive().device_blocks, 1);
   EXPECT_EQ(stub_cuda::alive().host_blocks, 1);
   EXPECT_EQ(cudaGetLastError(), cudaErrorStreamCaptureInvalidated);
+}
+
+TEST_F(stub_capture, modes_say_whom_it_keeps_from_unsafe_calls) {
+  constexpr cudaStreamCaptureMode global = cudaStreamCaptureModeGlobal, local = cudaStreamCaptureModeThreadLocal,
+                                  relaxed = cudaStreamCaptureModeRelaxed;
+  const struct {
+    cudaStreamCaptureMode of_capture, of_thread;
+    bool own_refused, other_refused;
+  } cases[] = {{global, global, true, true},    {global, local, true, false},   {global, relaxed, false, false},
+               {local, global, true, false},    {local, local, true, false},    {local, relaxed, false, false},
+               {relaxed, global, false, false}, {relaxed, local, false, false}, {relaxed, relaxed, false, false}};
+  for (const auto& c : cases)
+    for (const bool own : {true, false}) {
+      SCOPED_TRACE(testing::Message() << "capture " << c.of_capture << ", thread " << c.of_thread << ", own " << own);
+      const bool refused = own ? c.own_refused : c.other_refused;
+      const auto allocate = [&] {
+        cudaStreamCaptureMode mode = c.of_thread;
+        void* pointer = nullptr;
+        EXPECT_EQ(cudaThreadExchangeStreamCaptureMode(&mode), cudaSuccess);
+        EXPECT_EQ(mode, global);
+        EXPECT_EQ(cudaMalloc(&pointer, 1), refused ? cudaErrorStreamCaptureUnsupported : cudaSuccess);
+        EXPECT_EQ(cudaThreadExchangeStreamCaptureMode(&mode), cudaSuccess);
+        EXPECT_EQ(mode, c.of_thread);
+      };
+      ASSERT_EQ(cudaStreamBeginCapture(stream, c.of_capture), cudaSuccess);
+      own ? allocate() : std::thread(allocate).join();
+      cudaGraph_t graph = nullptr;
+      EXPECT_EQ(cudaStreamEndCapture(stream, &graph), refused ? cudaErrorStreamCaptureInvalidated : cudaSuccess);
+    }
+}
+
+TEST_F(stub_capture, ends_where_it_began_unless_it_is_relaxed) {
+  cudaGraph_t graph = nullptr;
+  for (const cudaStreamCaptureMode mode : {cudaStreamCaptureModeGlobal, cudaStreamCaptureModeThreadLocal}) {
+    ASSERT_EQ(cudaStreamBeginCapture(stream, mode), cudaSuccess);
+    std::thread([&] { EXPECT_EQ(cudaStreamEndCapture(stream, &graph), cudaErrorStreamCaptureWrongThread); }).join();
+    EXPECT_EQ(cudaStreamEndCapture(stream, &graph), cudaSuccess);
+  }
+  ASSERT_EQ(cudaStreamBeginCapture(stream, cudaStreamCaptureModeRelaxed), cudaSuccess);
+  std::thread([&] { EXPECT_EQ(cudaStreamEndCapture(stream, &graph), cudaSuccess); }).join();
 }
 
 TEST_F(stub_capture, copies_of_pageable_memory_break_it) {

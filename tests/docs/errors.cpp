@@ -56,7 +56,7 @@ struct problem {
 };
 
 void arguments() {
-  problem less, uneven, parted, lost, none;
+  problem less, uneven, parted, lost, none, forgotten;
   less.shape.num_physical_experts = 4;
   say(less.plan());
   uneven.shape.num_physical_experts = 13;
@@ -73,6 +73,8 @@ void arguments() {
   say(lost.plan());
   none.input.loads = nullptr;
   say(none.plan());
+  forgotten.maps.replica_rank_count = slots;
+  say(forgotten.plan());
 }
 
 void loads() {

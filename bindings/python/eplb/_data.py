@@ -131,6 +131,7 @@ def fill_maps(
     """Arrays to write a placement to, or to read it from."""
     layers, experts, slots = shape.num_layers, shape.num_logical_experts, shape.num_physical_experts
     out.memory = memory
+    out.max_replicas = 0
     type_ = None
     for name, count, extents in (
         ("physical_to_logical", "physical_to_logical_count", (layers, slots)),
@@ -141,6 +142,7 @@ def fill_maps(
         given = getattr(maps, name)
         if given is None:
             setattr(out, name, None)
+            setattr(out, count, 0)
             continue
         if not writable:
             given = _arrays.unnest(given, name, _arrays.INT64)
