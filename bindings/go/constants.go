@@ -80,8 +80,9 @@ const (
 type Policy int32
 
 const (
-	// Global if there is 1 group and 1 node, which is the same; else hierarchical if num_groups % num_nodes == 0,
-	// global otherwise.
+	// Global if there is 1 group and 1 node, which is the same; else hierarchical if num_groups % num_nodes == 0 and
+	// the nodes are alike: as many gpus that have slots, slots and speed on each. Global otherwise, as after the loss
+	// of a gpu or a node.
 	PolicyAuto Policy = 0
 	// Groups to nodes, replicas within their node, replicas to gpus.
 	PolicyHierarchical Policy = 1

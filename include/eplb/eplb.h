@@ -176,7 +176,9 @@ enum eplb_strategy {
 /** What counts as a locality boundary. */
 enum eplb_policy {
   EPLB_POLICY_AUTO         = 0, /**< Global if there is 1 group and 1 node, which is the same; else
-                                     hierarchical if num_groups % num_nodes == 0, global otherwise. */
+                                     hierarchical if num_groups % num_nodes == 0 and the nodes are alike: as
+                                     many gpus that have slots, slots and speed on each. Global otherwise, as
+                                     after the loss of a gpu or a node. */
   EPLB_POLICY_HIERARCHICAL = 1, /**< Groups to nodes, replicas within their node, replicas to gpus. */
   EPLB_POLICY_GLOBAL       = 2  /**< Groups and nodes are ignored. */
 };
@@ -357,12 +359,14 @@ typedef struct eplb_input {
   uint64_t    seed;        /**< Of the random numbers of strategies with several candidates; default 0. */
   const void* current;     /**< [L][P] the expert in each slot now, -1 for none, in the same kind of memory as the loads:
                                 a search starts from there and moves what pays. Experts may be missing, as after the loss
-                                of a gpu. NULL (default): plan from nothing. Search only. */
+                                of a gpu. Of a hierarchical plan: in a layer in which groups are on more than one node, or
+                                too many on one, they go to nodes as from nothing, and what fits stays in its slot.
+                                NULL (default): plan from nothing. Search only. */
   size_t      current_count; /**< Its elements, at least L * P. */
   int32_t     current_type;  /**< @ref EPLB_TYPE_INT32 (default) or @ref EPLB_TYPE_INT64. */
   int32_t     max_changes_per_layer; /**< Most slots of a layer that may hold another expert than now; 0: the current
                                 placement is the plan; -1 (default): no limit. Slots that have to change, because they are
-                                empty or an expert has none, must fit into it. */
+                                empty, their expert's group goes to another node, or an expert has none, must fit into it. */
   int64_t     max_changes;   /**< The same over all layers; -1 (default): no limit. */
 } eplb_input;
 
@@ -533,7 +537,8 @@ eplb_get_stats(eplb_context* context, eplb_stats* stats, eplb_error* error);
  *
  *  The calls make CUDA calls of the calling thread, so in the child of a fork they fail, as CUDA does.
  *  @{ */
-/** eplb_submit_weights() on a stream: 2 kernel launches (a search 1), or 2 more where groups have to be placed on nodes.
+/** eplb_submit_weights() on a stream: 2 kernel launches (a search 1, or 2 where a limit of changes is shared), and 2 more
+ *  where there are more groups than nodes.
  *  Loads found to be bad on the device leave the destination of later gets untouched, and eplb_poll(), and
  *  gets that block, say so until the next submit. There are no calls of progress_fn. */
 EPLB_API EPLB_NODISCARD eplb_status EPLB_CALL

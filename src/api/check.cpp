@@ -55,10 +55,10 @@ failure describe(const bad_current& bad) {
       return describe(EPLB_ERROR_INVALID_PLACEMENT,
                       "input.current of layer %d, slot %d is %lld; it must be an expert, or -1 for none", bad.layer,
                       bad.what.at, static_cast<long long>(bad.value));
-    case current_fault::group:
+    case current_fault::groups:
       return describe(EPLB_ERROR_INVALID_PLACEMENT,
-                      "input.current of layer %d has group %d on more than one node, or more groups on its node than "
-                      "belong there; plan with policy global, or from nothing",
+                      "input.current of layer %d does not have each group on one node: to bring them there takes %d "
+                      "changes, more than max_changes_per_layer; allow them, or plan with policy global",
                       bad.layer, bad.what.at);
     case current_fault::changes:
     case current_fault::none:
@@ -71,10 +71,16 @@ failure describe(const bad_current& bad) {
 }
 
 failure describe(const bad_budget& bad) {
+  const auto slots = static_cast<long long>(bad.needed.slots);
+  if (bad.needed.why == current_fault::groups)
+    return describe(EPLB_ERROR_INVALID_PLACEMENT,
+                    "input.current does not have each group on one node: to bring them there takes %lld changes over "
+                    "all layers, more than max_changes; allow them, or plan with policy global",
+                    slots);
   return describe(EPLB_ERROR_INVALID_PLACEMENT,
                   "input.current has slots to fill or experts without one: that takes %lld changes over all layers, "
                   "more than max_changes",
-                  static_cast<long long>(bad.needed));
+                  slots);
 }
 
 failure describe(const unavailable& what) { return describe(EPLB_ERROR_UNAVAILABLE, "%s", what.why); }
@@ -97,51 +103,96 @@ failure describe(const cuda_error& error) {
   return describe(EPLB_ERROR_CUDA, "%s: %s (%s)", error.call, error.text, error.name);
 }
 
+/// The nodes of the gpus are numbers that there are.
+void check_nodes(const plan_shape& shape, const cluster_view& gpus) {
+  for (int gpu = 0; gpus.node && shape.nodes > 1 && gpu < shape.gpus; ++gpu)
+    if (gpus.node[gpu] < 0 || gpus.node[gpu] >= shape.nodes)
+      fail(EPLB_ERROR_INVALID_ARGUMENT, "shape.node_of_gpu of gpu %d is %d; it must be 0 to %d", gpu, gpus.node[gpu],
+           shape.nodes - 1);
+}
+
+/// What the gpus of a node are together. One without slots is in use nowhere.
+struct node_sum {
+  int gpus, gpus_in_use, slots;
+  double speed;  // of those in use
+
+  bool is_like(const node_sum& other) const {
+    return gpus_in_use == other.gpus_in_use && slots == other.slots && speed == other.speed;
+  }
+};
+
+/// Calls f(node, its sum) for each node in turn.
+template <class F>
+void visit_nodes(const plan_shape& shape, const cluster_view& gpus, F f) {
+  constexpr int at_once = 1024;  // nodes; nothing is to be allocated here
+  for (int first = 0; first < shape.nodes; first += at_once) {
+    node_sum sums[at_once] = {};
+    const int count = std::min(shape.nodes - first, at_once);
+    for (int gpu = 0; gpu < shape.gpus; ++gpu) {
+      const int node = gpus.node_of(shape, gpu) - first, slots = gpus.slots_of(shape, gpu);
+      if (node < 0 || node >= count) continue;
+      node_sum& sum = sums[node];
+      ++sum.gpus;
+      sum.slots += slots;
+      sum.gpus_in_use += slots > 0 ? 1 : 0;
+      sum.speed += slots == 0 ? 0 : gpus.speed ? gpus.speed[gpu] : 1;
+    }
+    for (int node = 0; node < count; ++node) f(first + node, sums[node]);
+  }
+}
+
+/// Whether auto is hierarchical: groups can be shared out evenly, and to nodes that can bear the same. Then each has
+/// room for its experts too.
+bool suits_hierarchy(const plan_shape& shape, const cluster_view& gpus) {
+  if (shape.groups == 1 && shape.nodes == 1) return false;  // which is the same
+  if (shape.groups % shape.nodes != 0 || (!gpus.node && shape.gpus % shape.nodes != 0)) return false;
+  check_nodes(shape, gpus);
+  node_sum first{};
+  bool are_alike = true;
+  visit_nodes(shape, gpus, [&](int node, const node_sum& sum) {
+    if (node == 0) first = sum;
+    are_alike &= sum.is_like(first);
+  });
+  return are_alike;
+}
+
+/// A hierarchical plan shares out `value` evenly.
+void check_shares(const char* name, int value, const char* of_name, int of) {
+  if (value % of != 0)
+    fail(EPLB_ERROR_INVALID_ARGUMENT,
+         "%s is %d, which is not a multiple of %s, %d, as a hierarchical plan needs it; policy global does not", name,
+         value, of_name, of);
+}
+
 /// Groups and nodes as the policy sees them. Settles the policy.
-plan_shape settle_shape(const eplb_shape& given, std::int32_t& policy) {
-  plan_shape shape = check_extents(given);
-  if (policy != EPLB_POLICY_GLOBAL) {
-    check_range("num_groups", given.num_groups, 1, max_extent);
-    check_range("num_nodes", given.num_nodes, 1, max_extent);
-    const bool has_hierarchy = given.num_groups > 1 || given.num_nodes > 1;
-    if (policy == EPLB_POLICY_AUTO)
-      policy = has_hierarchy && given.num_groups % given.num_nodes == 0 ? EPLB_POLICY_HIERARCHICAL : EPLB_POLICY_GLOBAL;
-  }
-  if (policy == EPLB_POLICY_HIERARCHICAL) {
-    shape.groups = given.num_groups;
-    shape.nodes = given.num_nodes;
-  }
-  check_multiple("num_logical_experts", shape.experts, "num_groups", shape.groups);
-  check_multiple("num_groups", shape.groups, "num_nodes", shape.nodes);
+plan_shape settle_shape(const eplb_shape& given, const plan_shape& flat, const cluster_view& gpus,
+                        std::int32_t& policy) {
+  if (policy == EPLB_POLICY_GLOBAL) return flat;
+  check_range("num_groups", given.num_groups, 1, max_extent);
+  check_range("num_nodes", given.num_nodes, 1, max_extent);
+  plan_shape shape = flat;
+  shape.groups = given.num_groups;
+  shape.nodes = given.num_nodes;
+  if (policy == EPLB_POLICY_AUTO) policy = suits_hierarchy(shape, gpus) ? EPLB_POLICY_HIERARCHICAL : EPLB_POLICY_GLOBAL;
+  if (policy == EPLB_POLICY_GLOBAL) return flat;
+  check_shares("num_logical_experts", shape.experts, "num_groups", shape.groups);
+  check_shares("num_groups", shape.groups, "num_nodes", shape.nodes);
+  if (!gpus.node) check_shares("num_gpus", shape.gpus, "num_nodes", shape.nodes);
+  check_nodes(shape, gpus);
   return shape;
 }
 
 /// The nodes of a plan, and whether the experts of each have room on it.
 node_size settle_nodes(const plan_shape& shape, const cluster_view& gpus) {
-  if (!gpus.node) check_multiple("num_gpus", shape.gpus, "num_nodes", shape.nodes);
-  for (int gpu = 0; gpus.node && shape.nodes > 1 && gpu < shape.gpus; ++gpu)
-    if (gpus.node[gpu] < 0 || gpus.node[gpu] >= shape.nodes)
-      fail(EPLB_ERROR_INVALID_ARGUMENT, "shape.node_of_gpu of gpu %d is %d; it must be 0 to %d", gpu, gpus.node[gpu],
-           shape.nodes - 1);
   node_size largest{shape.experts / shape.nodes, 0, 0};
-  constexpr int at_once = 1024;  // nodes; nothing is to be allocated here
-  for (int first = 0; first < shape.nodes; first += at_once) {
-    node_size nodes[at_once] = {};
-    const int count = std::min(shape.nodes - first, at_once);
-    for (int gpu = 0; gpu < shape.gpus; ++gpu) {
-      const int node = gpus.node_of(shape, gpu) - first;
-      if (node < 0 || node >= count) continue;
-      nodes[node].slots += gpus.slots_of(shape, gpu);
-      ++nodes[node].gpus;
-    }
-    for (int node = 0; node < count; ++node) {
-      if (nodes[node].slots < largest.experts)
-        fail(EPLB_ERROR_INVALID_ARGUMENT, "node %d has %d slots, but %d experts have to be on it", first + node,
-             nodes[node].slots, largest.experts);
-      largest.slots = std::max(largest.slots, nodes[node].slots);
-      largest.gpus = std::max(largest.gpus, nodes[node].gpus);
-    }
-  }
+  visit_nodes(shape, gpus, [&](int node, const node_sum& sum) {
+    if (sum.slots < largest.experts)
+      fail(EPLB_ERROR_INVALID_ARGUMENT,
+           "node %d has %d slots, but a hierarchical plan has %d experts on each; policy global does not", node,
+           sum.slots, largest.experts);
+    largest.slots = std::max(largest.slots, sum.slots);
+    largest.gpus = std::max(largest.gpus, sum.gpus);
+  });
   return largest;
 }
 
@@ -428,9 +479,10 @@ settled_options settle(const eplb_shape* shape, const eplb_options* options, con
 
   settled_options out{};
   out.policy = given.policy;
-  out.spec.shape = settle_shape(dimensions, out.policy);
-  const plan_shape& extents = out.spec.shape;
+  const plan_shape flat = check_extents(dimensions);
   out.spec.gpus = check_gpus(dimensions);
+  out.spec.shape = settle_shape(dimensions, flat, out.spec.gpus, out.policy);
+  const plan_shape& extents = out.spec.shape;
   const bool needs_search = !out.spec.gpus.is_plain() || extents.slots % extents.gpus != 0 || (once && once->current);
   out.strategy = settle_strategy(given.strategy, extents, needs_search, given.max_samples);
   if (out.strategy != EPLB_STRATEGY_SEARCH) check_alike(extents, out.spec.gpus, out.strategy);
@@ -442,8 +494,12 @@ settled_options settle(const eplb_shape* shape, const eplb_options* options, con
   out.spec.memory = static_cast<memory_kind>(given.memory);
   out.spec.device = given.device;
   out.where = &select_backend(static_cast<backend_id>(given.backend), out.spec.memory);
-  if (out.where->id == backend_id::cuda)  // blocks of threads are counted in 32 bits
-    check_range("num_layers * num_nodes", std::int64_t{extents.layers} * extents.nodes, 1, 1 << 30);
+  constexpr std::int64_t most_blocks = 1 << 30;  // of threads, which CUDA counts in 32 bits
+  const std::int64_t blocks = std::int64_t{extents.layers} * extents.nodes;
+  if (out.where->id == backend_id::cuda && blocks > most_blocks)
+    fail(EPLB_ERROR_INVALID_ARGUMENT,
+         "num_layers * num_nodes is %lld, but with CUDA a hierarchical plan has at most %lld; policy global does not",
+         static_cast<long long>(blocks), static_cast<long long>(most_blocks));
   out.spec.threads = 1;
   if (out.where->id == backend_id::cpu) {
     const int threads = given.num_threads ? given.num_threads : std::min(allowed_threads(), most_threads);

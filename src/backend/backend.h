@@ -108,7 +108,7 @@ struct bad_current {
 };
 /// All layers of a current placement need more changes than are allowed.
 struct bad_budget {
-  std::int64_t needed;
+  changes_needed needed;
 };
 /// An inverse map too narrow for the plan.
 struct narrow_inverse {

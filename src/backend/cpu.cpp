@@ -214,11 +214,8 @@ class cpu_planner final : public planner {
     if (shares) {
       for (int layer = 0; layer < layers; ++layer)
         share_budget(memory_.outcomes + of(layer), nodes, from.most_changes, memory_.budget + of(layer));
-      if (!share_budget(memory_.outcomes, of(layers), from.most_changes_in_all, memory_.budget)) {
-        std::int64_t needed = 0;
-        for (std::size_t i = 0; i < of(layers); ++i) needed += memory_.outcomes[i].needed;
-        throw bad_budget{needed};
-      }
+      if (!share_budget(memory_.outcomes, of(layers), from.most_changes_in_all, memory_.budget))
+        throw bad_budget{add_needed(memory_.outcomes, of(layers))};
       before = layers;
       search_all([&](int layer) {
         bool has_too_much = false;

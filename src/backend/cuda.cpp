@@ -554,8 +554,8 @@ class cuda_planner final : public planner, public stream_planner {
       synchronize();
     };
     copy(&state, device_.state, cudaMemcpyDeviceToHost);
-    state.fault_inverted = state.needed = 0;
-    state.most_replicas = state.arrived = 0;
+    state.fault_inverted = 0;
+    state.is_short = state.most_replicas = state.arrived = 0;
     if (state.last_submit == ticket) {  // it was finished, and no graph has planned since
       state.current = state.current_before;
       state.outcome = state.outcome_before;
@@ -592,7 +592,7 @@ class cuda_planner final : public planner, public stream_planner {
   void enqueue_plan(const plan_input& input, cudaStream_t stream, std::uint32_t ticket, bool fails_gets) {
     const submit_job job{spec_.shape, spec_.node,         spec_.rules, spec_.search, spec_.first_problem,
                          device_,     resources_->report, input,       ticket,       fails_gets};
-    if (places_groups(spec_.shape) && !input.current.expert) {
+    if (places_groups(spec_.shape)) {
       check(launch_prepare_groups(job, launches_.prepare_groups, stream), "launching prepare_groups");
       check(launch_try(job, launches_.place_groups, launches_.try_groups, stream), "launching place_groups");
     }
@@ -655,7 +655,7 @@ class cuda_planner final : public planner, public stream_planner {
       case fault_kind::current:
         throw bad_current{outcome.current, layer, static_cast<std::int64_t>(value)};
       case fault_kind::budget:
-        throw bad_budget{static_cast<std::int64_t>(value)};
+        throw bad_budget{{static_cast<std::int64_t>(value), outcome.current.fault}};
       case fault_kind::inverse:
         throw narrow_inverse{outcome.width, outcome.max_replica_count};
     }

@@ -33,7 +33,7 @@ struct plan_outcome {
   std::uint32_t max_replica_count;
   fault_kind fault;
   std::uint32_t sample, layer, expert;  // of a load or total
-  layer_outcome current;                // of a current placement, with the layer and the value
+  layer_outcome current;                // of a current placement, with the layer and the value; of a budget the fault
   std::uint32_t width;                  // of an inverse map that is too narrow
   std::uint32_t is_real;                // the bad load is a double, not an int64
   std::uint32_t value_low, value_high;  // its bits; or those of what a current placement says, or of changes needed
@@ -51,9 +51,9 @@ struct plan_report {
 /// What launches tell each other, in device memory. All zero at first.
 struct plan_state {
   std::uint64_t fault_inverted;  // of the submit at work: the first fault has the largest
-  std::uint64_t needed;          // changes, if that is more than all layers may make; otherwise 0
   std::uint64_t changes[2];      // slots that hold another expert than in the placement before
   std::uint32_t most_replicas;   // so far
+  std::uint32_t is_short;        // 1: all layers together need more changes than are allowed
   std::uint32_t arrived;         // groups of threads that have finished the last launch of a call
   std::uint32_t current;         // which of the two plans
   std::uint32_t sequence, ticket;
@@ -364,15 +364,15 @@ EPLB_CORE inline void finish_submit(const submit_job& job) {
   state.outcome_before = outcome;
   outcome.fault = fault_kind::none;
   outcome.failed = 0;
+  const std::size_t nodes = job.search.steps > 0 ? extent(job.shape.layers) * extent(job.shape.nodes) : 0;
   const auto store_value = [&](std::uint64_t value) {
     outcome.value_low = static_cast<std::uint32_t>(value);
     outcome.value_high = static_cast<std::uint32_t>(value >> 32);
   };
-  if (state.fault_inverted == 0 && state.needed == 0) {
+  if (state.fault_inverted == 0 && !state.is_short) {
     state.current = 1 - state.current;
     std::uint64_t changes = 0;
-    const std::size_t searched = job.search.steps > 0 ? extent(job.shape.layers) * extent(job.shape.nodes) : 0;
-    for (std::size_t i = 0; i < searched; ++i) {
+    for (std::size_t i = 0; i < nodes; ++i) {
       const node_outcome& node = job.memory.searched[i];
       changes += static_cast<std::uint64_t>(node.changes);
       const auto most = static_cast<std::uint32_t>(node.most_replicas);
@@ -386,8 +386,10 @@ EPLB_CORE inline void finish_submit(const submit_job& job) {
     const std::uint64_t key = ~state.fault_inverted;
     outcome.failed = job.fails_gets ? 1 : 0;
     if (state.fault_inverted == 0) {
+      const changes_needed needed = add_needed(job.memory.searched, nodes);
       outcome.fault = fault_kind::budget;
-      store_value(state.needed);
+      outcome.current.fault = needed.why;
+      store_value(static_cast<std::uint64_t>(needed.slots));
     } else if (key >= bad_current_key(0, {})) {
       outcome.fault = fault_kind::current;
       outcome.layer = static_cast<std::uint32_t>(key >> 18) & 0xffff;
@@ -416,8 +418,8 @@ EPLB_CORE inline void finish_submit(const submit_job& job) {
       store_value(value);
     }
   }
-  state.fault_inverted = state.needed = 0;
-  state.most_replicas = 0;
+  state.fault_inverted = 0;
+  state.is_short = state.most_replicas = 0;
   publish(*job.report, state, job.ticket);
 }
 
@@ -520,15 +522,22 @@ template <class Group>
 EPLB_CORE layer_outcome prepare_search(Group& group, const submit_job& job, int layer, const search_task& task,
                                        const search_scratch_memory& own, layer_memory& m) {
   const plan_shape& shape = job.shape;
-  if (task.current) {
-    const int bad = read_current(group, job.input.current, shape, layer, own.current);
-    if (bad < shape.slots) return {current_fault::value, bad};
-    return keep_groups(group, task, m);
+  layer_memory packed = m;  // groups on nodes, from nothing: the launches before this one have packed them
+  if (places_groups(shape)) {
+    arena pieces(job.memory.group_problem + extent(layer) * bytes_of<group_problem_memory>(shape));
+    packed.items = group_problem_memory::lay_out(pieces, shape).items;
+    packed.node_expert = job.memory.node_expert + extent(layer) * extent(shape.experts);
+  } else {
+    packed.node_expert = own.search.place;
+    number_experts(group, shape, {shape.groups, shape.nodes, nullptr, 0, 0, 0}, packed);
   }
-  if (places_groups(shape))
-    m.node_expert = job.memory.node_expert + extent(layer) * extent(shape.experts);
-  else
-    number_experts(group, shape, {shape.groups, shape.nodes, nullptr, 0, 0, 0}, m);
+  if (!task.current) {
+    m.node_expert = packed.node_expert;
+    return {};
+  }
+  const int bad = read_current(group, job.input.current, shape, layer, own.current);
+  if (bad < shape.slots) return {current_fault::value, bad};
+  if (!keep_groups(group, task, packed.items, m)) name_nodes(group, task, packed.node_expert, m);
   return {};
 }
 
@@ -539,13 +548,10 @@ EPLB_CORE_ONCE inline void share_budgets(const submit_job& job) {
   const std::size_t nodes = extent(job.shape.nodes), all = extent(job.shape.layers) * nodes;
   plan_state& state = *job.memory.state;
   const node_outcome* const searched = job.memory.searched;
-  std::uint64_t needed = 0;
   for (int layer = 0; layer < job.shape.layers; ++layer) {
-    int by_layer = 0;
-    for (std::size_t i = extent(layer) * nodes; i < extent(layer + 1) * nodes; ++i) by_layer += searched[i].needed;
-    needed += static_cast<std::uint64_t>(by_layer);
-    if (by_layer <= from.most_changes) continue;
-    const std::uint64_t inverted = ~bad_current_key(layer, {current_fault::changes, by_layer});
+    const changes_needed needed = add_needed(searched + extent(layer) * nodes, nodes);
+    if (needed.slots <= from.most_changes) continue;
+    const std::uint64_t inverted = ~bad_current_key(layer, {needed.why, static_cast<int>(needed.slots)});
     state.fault_inverted = inverted > state.fault_inverted ? inverted : state.fault_inverted;
   }
   if (state.fault_inverted != 0 || !shares_budget(job.shape, from)) return;
@@ -553,7 +559,7 @@ EPLB_CORE_ONCE inline void share_budgets(const submit_job& job) {
     const std::size_t first = extent(layer) * nodes;
     share_budget(searched + first, nodes, from.most_changes, job.memory.budget + first);
   }
-  if (!share_budget(searched, all, from.most_changes_in_all, job.memory.budget)) state.needed = needed;
+  state.is_short = !share_budget(searched, all, from.most_changes_in_all, job.memory.budget);
 }
 
 /// Steps 2 to 4 of a node by search. `again`: only if it made more changes than its budget is now.
@@ -570,7 +576,7 @@ EPLB_CORE void search_node_problem(Group& group, const submit_job& job, int laye
   if (layer == 0 && node == 0 && rank == 0 && !again) announce_start(*job.report, state);
   arena memory(scratch);
   const search_scratch_memory own = search_scratch_memory::lay_out(memory, shape, job.node, job.input.loads.samples);
-  const bool is_wanted = !again || (state.fault_inverted == 0 && state.needed == 0 && searched.changes > budget);
+  const bool is_wanted = !again || (state.fault_inverted == 0 && !state.is_short && searched.changes > budget);
   if (is_wanted && read_layer(group, job, layer, node == 0, own.load, own.samples)) {
     const layer_samples samples = job.search.sum_samples
                                       ? layer_samples{own.load.sum, 0, 1}

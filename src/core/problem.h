@@ -80,10 +80,16 @@ struct current_view {
 };
 
 /// What may be wrong with a layer's current placement.
-enum class current_fault : std::uint32_t { none, value, group, changes };
+enum class current_fault : std::uint32_t { none, value, groups, changes };
 struct layer_outcome {
   current_fault fault;
-  int at;  // the slot with a bad value, the group that is not on one node, or the changes that are needed
+  int at;  // the slot with a bad value, or the changes that are needed: since groups are on more than one node, or not
+};
+
+/// Changes that cannot be avoided, and why they are, should they be too many.
+struct changes_needed {
+  std::int64_t slots;
+  current_fault why;
 };
 
 /// A placement of one layer, or of all, one after the other.

@@ -13,7 +13,7 @@ namespace eplb {
 /// All that a search takes beside what a packing does.
 struct node_search {
   float* load;     // [samples][experts of a node] scaled
-  index_t* place;  // [experts of the layer] number on its node, if the search starts from a current placement
+  index_t* place;  // [experts of the layer] number on the node, no_expert: of another; only from a current placement
   search_memory memory;
 
   template <class Group>
@@ -40,6 +40,7 @@ struct search_task {
 struct node_outcome {
   int needed, changes;  // changed slots: those that could not be avoided, and all
   int most_replicas;
+  int strangers;  // slots that held experts of other nodes
 };
 
 namespace {
@@ -286,6 +287,16 @@ EPLB_CORE_ONCE float goal_of(Group& group, const search_problem& p, const search
   return load_cost(p.squarings, peak > mean ? peak : close_enough * mean);
 }
 
+/// By all nodes together.
+EPLB_CORE_ONCE inline changes_needed add_needed(const node_outcome* of, std::size_t nodes) {
+  changes_needed out{0, current_fault::changes};
+  for (std::size_t i = 0; i < nodes; ++i) {
+    out.slots += of[i].needed;
+    if (of[i].strangers > 0) out.why = current_fault::groups;
+  }
+  return out;
+}
+
 /// Seats the experts of each gpu: those that were there stay where they were, the others take the rest in order.
 /// Leaves them in m.expert and returns how many slots hold another expert than before.
 template <class Group>
@@ -328,21 +339,24 @@ EPLB_CORE node_outcome search_node(Group& group, const search_task& task, int no
   };
   scale_loads(group, task.shape, task.gpus, task.samples, expert, experts, search.load);
   mean_loads(group, p, m.node_load);
-  int gpus = 0, forced = 0, needed = 0;
+  int gpus = 0, forced = 0, needed = 0, strangers = 0;
   for (int gpu = 0; gpu < p.gpus; ++gpu) {
     gpus += p.room(gpu) > 0 ? 1 : 0;
     forced += p.room(gpu) > experts ? p.room(gpu) - experts : 0;
   }
   if (p.from_current) {
+    for (int e = rank; e < task.shape.experts; e += size) search.place[e] = no_expert;
+    group.sync();
     for (int e = rank; e < experts; e += size) search.place[expert[e]] = static_cast<index_t>(e);
     group.sync();
     for (int slot = rank; slot < p.slots; slot += size) {
       const index_t e = task.current[slot_of(slot)];
       s.home[slot] = e == no_expert ? no_expert : search.place[e];
+      strangers += e != no_expert && s.home[slot] == no_expert ? 1 : 0;
     }
-    group.sync();
+    strangers = group.sum(strangers);
     needed = start_from_current(group, p, s, m.node_load);
-    if (needed > budget) return {needed, needed, 0};
+    if (needed > budget) return {needed, needed, 0, strangers};
   } else {
     replicate(group, m.node_load, experts, p.slots, m.replica, m.hottest,
               p.allow_duplicates || forced > 0 ? max_extent : gpus);
@@ -382,51 +396,125 @@ EPLB_CORE node_outcome search_node(Group& group, const search_task& task, int no
     out.replica_count[expert[e]] = s.count[e];
     most = s.count[e] > most ? s.count[e] : most;
   }
-  return {needed, changes, group.max(most)};
+  return {needed, changes, group.max(most), strangers};
 }
 
-/// Numbers the experts of each node as number_experts() does, but with each group on the node where it is now; one
-/// that is nowhere goes to the first node with room. A fault is the first group that is on two nodes, or more than its
-/// node has room for.
+/// Calls f for the expert of each slot of a node that has one now.
+template <class F>
+EPLB_CORE void visit_current(const search_task& task, int node, F f) {
+  for (int k = task.gpus.first_gpu[node]; k < task.gpus.first_gpu[node + 1]; ++k) {
+    const int gpu = task.gpus.gpu[k];
+    for (int slot = task.gpus.first_slot[gpu]; slot < task.gpus.first_slot[gpu + 1]; ++slot)
+      if (task.current[slot] != no_expert) f(static_cast<int>(task.current[slot]));
+  }
+}
+
+/// Numbers the experts of each node as number_experts() does, but with each group on the node where it is now; those
+/// that are nowhere are packed as lpt does, onto what the others leave. False if a group is on two nodes, or a node has
+/// more than it has room for. `groups`: sorted, if there are more than nodes.
 template <class Group>
-EPLB_CORE_ONCE layer_outcome keep_groups(Group& group, const search_task& task, const layer_memory& m) {
+EPLB_CORE_ONCE bool keep_groups(Group& group, const search_task& task, const sorted_items& groups,
+                                const layer_memory& m) {
   const plan_shape& shape = task.shape;
   index_t* const node_of_group = m.member;
   const int rank = group.thread_rank(), size = group.size();
   const int width = shape.experts / shape.groups, room = shape.groups / shape.nodes;
-  int bad = shape.groups;
+  int bad = 0;
   for (int g = rank; g < shape.groups; g += size) node_of_group[g] = no_expert;
   group.sync();
   for (int node = 0; node < shape.nodes; ++node)
-    for (int k = task.gpus.first_gpu[node]; k < task.gpus.first_gpu[node + 1]; ++k)
-      for (int slot = task.gpus.first_slot[task.gpus.gpu[k]]; slot < task.gpus.first_slot[task.gpus.gpu[k] + 1];
-           ++slot) {
-        const int e = task.current[slot], g = e / width;
-        if (e == no_expert || g % size != rank) continue;
-        if (node_of_group[g] == no_expert) node_of_group[g] = static_cast<index_t>(node);
-        if (g < bad && node_of_group[g] != node) bad = g;
-      }
-  group.sync();
-  bad = static_cast<int>(group.min(static_cast<std::uint64_t>(bad)));
-  if (rank == 0 && bad == shape.groups) {
-    index_t *const group_of_seat = m.packing.position, *const used = m.packing.used;
-    for (int node = 0; node < shape.nodes; ++node) used[node] = 0;
-    for (const bool is_somewhere : {true, false})
-      for (int g = 0, free = 0; g < shape.groups; ++g) {
-        if ((node_of_group[g] != no_expert) != is_somewhere) continue;
-        while (!is_somewhere && used[free] == room) ++free;
-        const int node = is_somewhere ? node_of_group[g] : free;
-        if (used[node] == room && g < bad) bad = g;
-        if (used[node] < room) group_of_seat[node * room + used[node]++] = static_cast<index_t>(g);
-      }
+    visit_current(task, node, [&](int e) {
+      const int g = e / width;
+      if (g % size != rank) return;
+      if (node_of_group[g] == no_expert) node_of_group[g] = static_cast<index_t>(node);
+      if (node_of_group[g] != node) bad = 1;
+    });
+  bad = group.max(bad);
+  if (rank == 0 && bad == 0) {
+    index_t* const used = m.packing.used;
+    float* const borne = m.packing.pack_load;
+    for (int node = 0; node < shape.nodes; ++node) {
+      used[node] = 0;
+      borne[node] = 0;
+    }
+    const auto seat = [&](int g, int node) {
+      m.packing.position[node * room + used[node]++] = static_cast<index_t>(g);
+      if (room > 1) borne[node] = add_loads(borne[node], groups.load[groups.place[g]]);
+    };
+    for (int g = 0; g < shape.groups && bad == 0; ++g) {
+      if (node_of_group[g] == no_expert) continue;
+      if (used[node_of_group[g]] == room)
+        bad = 1;
+      else
+        seat(g, node_of_group[g]);
+    }
+    for (int k = 0; k < shape.groups && bad == 0; ++k) {
+      const int g = room > 1 ? groups.index[k] : k;
+      if (node_of_group[g] != no_expert) continue;
+      int lightest = -1;
+      for (int node = 0; node < shape.nodes; ++node)
+        if (used[node] < room && (lightest < 0 || borne[node] < borne[lightest])) lightest = node;
+      seat(g, lightest);
+    }
   }
-  bad = static_cast<int>(group.min(static_cast<std::uint64_t>(bad)));
-  bad = static_cast<int>(group.min(static_cast<std::uint64_t>(bad)));
-  for (int seat = 0; seat < shape.groups && bad == shape.groups; ++seat)
+  if (group.max(bad) != 0) return false;
+  for (int seat = 0; seat < shape.groups; ++seat)
     for (int place = rank; place < width; place += size)
       m.node_expert[seat * width + place] = static_cast<index_t>(m.packing.position[seat] * width + place);
   group.sync();
-  return bad < shape.groups ? layer_outcome{current_fault::group, bad} : layer_outcome{};
+  return true;
+}
+
+/// Names the nodes of a packing of groups, whose experts are in `packed`, so that experts stay: again and again the
+/// node and the pack that have most slots in common now, the first of equals, are made one.
+template <class Group>
+EPLB_CORE_ONCE void name_nodes(Group& group, const search_task& task, const index_t* packed, const layer_memory& m) {
+  const plan_shape& shape = task.shape;
+  const int rank = group.thread_rank(), size = group.size(), nodes = shape.nodes, experts = task.node.experts;
+  const int width = shape.experts / shape.groups, room = shape.groups / nodes;
+  index_t *const pack_of_group = m.packing.position, *const common = m.member;  // of a node, with each pack
+  index_t *const pack_of_node = m.packing.used, *const node_of_pack = m.packing.pack;
+  for (int seat = rank; seat < shape.groups; seat += size)
+    pack_of_group[packed[seat * width] / width] = static_cast<index_t>(seat / room);
+  for (int i = rank; i < nodes; i += size) pack_of_node[i] = node_of_pack[i] = no_expert;
+  group.sync();
+  const auto visit_packs = [&](int node, auto f) {  // once for each slot; each thread has packs of its own
+    visit_current(task, node, [&](int e) {
+      const int pack = pack_of_group[e / width];
+      if (pack % size == rank && node_of_pack[pack] == no_expert) f(pack);
+    });
+  };
+  for (int named = 0; named < nodes; ++named) {
+    std::uint64_t best = last_key;
+    for (int node = 0; node < nodes; ++node) {
+      if (pack_of_node[node] != no_expert) continue;
+      visit_packs(node, [&](int pack) { common[pack] = 0; });
+      visit_packs(node, [&](int pack) {
+        const auto apart = static_cast<std::uint64_t>(max_extent - ++common[pack]);
+        const std::uint64_t key = apart << 32 | index_pair::key(node, pack, nodes);
+        best = key < best ? key : best;
+      });
+    }
+    best = group.min(best);
+    if (best == last_key) break;
+    const index_pair pair(best, nodes);
+    if (rank == 0) {
+      pack_of_node[pair.i] = static_cast<index_t>(pair.j);
+      node_of_pack[pair.j] = static_cast<index_t>(pair.i);
+    }
+    group.sync();
+  }
+  if (rank == 0)
+    for (int node = 0, free = 0; node < nodes; ++node) {  // those that have nothing in common with what is left
+      if (pack_of_node[node] != no_expert) continue;
+      while (node_of_pack[free] != no_expert) ++free;
+      pack_of_node[node] = static_cast<index_t>(free++);
+    }
+  group.sync();
+  for (int node = 0; node < nodes; ++node)
+    for (int e = rank; e < experts; e += size)
+      m.node_expert[node * experts + e] = packed[pack_of_node[node] * experts + e];
+  group.sync();
 }
 
 /// Reads a layer of a current placement. Returns the first slot with a bad value, or `slots`.
@@ -443,17 +531,20 @@ EPLB_CORE_ONCE int read_current(Group& group, const current_view& from, const pl
   return static_cast<int>(group.min(bad));
 }
 
-/// The experts of each node: of a search from nothing as the packing family's lpt places groups, by the loads' sum;
-/// otherwise as they are.
+/// The experts of each node: where they are, if each group is on one node; otherwise as the packing family's lpt places
+/// groups, by the loads' sum. `spare`: [experts of the layer].
 template <class Group>
-EPLB_CORE layer_outcome place_groups(Group& group, const search_task& task, const float* sum, const layer_memory& m) {
-  if (task.current) return keep_groups(group, task, m);
+EPLB_CORE void place_groups(Group& group, const search_task& task, const float* sum, const layer_memory& m,
+                            index_t* spare) {
+  const packing_problem groups = prepare_groups(group, task.shape, {}, sum, m);
+  if (task.current && keep_groups(group, task, m.items, m)) return;
   constexpr packing_rules lpt{initial_packing::lpt,      1, 0, amplitude_form::constant, swap_scope::none, 0,
                               candidate_choice::max_load};
-  const packing_problem groups = prepare_groups(group, task.shape, {}, sum, m);
+  layer_memory packed = m;
+  if (task.current) packed.node_expert = spare;
   if (!is_identity(groups)) try_candidates(group, groups, lpt, 0, 1, m.items, m.packing, m.member);
-  number_experts(group, task.shape, groups, m);
-  return {};
+  number_experts(group, task.shape, groups, packed);
+  if (task.current) name_nodes(group, task, packed.node_expert, m);
 }
 
 /// Plans a layer by search. `budget` [nodes] limits the changes of each node from the current placement, and all of
@@ -463,9 +554,7 @@ template <class Group>
 EPLB_CORE layer_outcome search_layer(Group& group, const search_task& task, const int* budget, int most_changes,
                                      bool again, const float* sum, const layer_memory& m, const node_search& search,
                                      node_outcome* outcomes, const layer_maps& out) {
-  const layer_outcome outcome = place_groups(group, task, sum, m);
-  if (outcome.fault != current_fault::none) return outcome;
-  int needed = 0;
+  place_groups(group, task, sum, m, search.place);
   for (int node = 0; node < task.shape.nodes; ++node) {
     const index_t* const expert = m.node_expert + extent(node) * extent(task.node.experts);
     if (!again || outcomes[node].changes > budget[node]) {
@@ -473,9 +562,9 @@ EPLB_CORE layer_outcome search_layer(Group& group, const search_task& task, cons
       if (group.thread_rank() == 0) outcomes[node] = searched;
       group.sync();
     }
-    needed += outcomes[node].needed;
   }
-  return needed > most_changes ? layer_outcome{current_fault::changes, needed} : layer_outcome{};
+  const changes_needed needed = add_needed(outcomes, extent(task.shape.nodes));
+  return needed.slots > most_changes ? layer_outcome{needed.why, static_cast<int>(needed.slots)} : layer_outcome{};
 }
 
 /// Whether nodes share the budget of their layer, or layers that of all. Then each may use up all of it at first;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Plans that start from the placement there is: what is kept, what may change, and what cannot be started from. */
+#include <stdio.h>
 #include <string.h>
 
 #include "check.h"
@@ -204,24 +205,79 @@ static void bad_placements(void) {
   input.current_type = EPLB_TYPE_INT64;
   refuse(&input, EPLB_ERROR_INVALID_PLACEMENT,
          "input.current of layer 0, slot 7 is 4294967297; it must be an expert, or -1 for none");
+}
 
-  input = from_current();
-  input.current = bad;
-  memcpy(bad, current, sizeof bad);
-  bad[SLOTS] = bad[SLOTS + 12]; /* from the other node */
-  {
-    char sentence[] =
-        "input.current of layer 1 has group ? on more than one node, or more groups on its node than "
-        "belong there; plan with policy global, or from nothing";
-    *strchr(sentence, '?') = (char)('0' + bad[SLOTS] / (EXPERTS / GROUPS));
-    refuse(&input, EPLB_ERROR_INVALID_PLACEMENT, sentence);
+static int groups_are_on_nodes(const plan* p) {
+  size_t i;
+  for (i = 0; i < ALL; ++i) {
+    const int64_t node = (int64_t)(i % SLOTS) / (SLOTS / NODES);
+    const int64_t group = map_at(&p->maps, p->maps.physical_to_logical, i) / (EXPERTS / GROUPS);
+    size_t k;
+    for (k = i / SLOTS * SLOTS; k < i; ++k) {
+      if (map_at(&p->maps, p->maps.physical_to_logical, k) / (EXPERTS / GROUPS) != group) continue;
+      if ((int64_t)(k % SLOTS) / (SLOTS / NODES) != node) return 0;
+    }
   }
-  search.policy = EPLB_POLICY_GLOBAL;
-  {
-    plan p = plan_of(&shape, &search, &input);
+  return 1;
+}
+
+/* As an engine begins: experts in order, then copies of the first ones, and one slot empty. A plan by groups brings
+ * them together, in layer 1 alone, as well as from nothing; what is left of the budget is used. */
+static void groups_come_together(void) {
+  const eplb_input fresh = make_input(EPLB_TYPE_FLOAT32, after, COUNT);
+  plan from_nothing = plan_of(&shape, &search, &fresh);
+  eplb_stats stats = make_stats(), of_nothing = make_stats();
+  eplb_input input = from_current();
+  int32_t ordered[ALL];
+  int64_t needed, free;
+  size_t i;
+  plan p;
+  memcpy(ordered, from_nothing.maps.physical_to_logical, sizeof ordered);
+  for (i = 0; i < SLOTS; ++i) ordered[SLOTS + i] = (int32_t)(i % EXPERTS);
+  ordered[SLOTS + 17] = -1;
+  input.current = ordered;
+  free = changes_of(&input);
+  p = plan_of(&shape, NULL, &input); /* which searches too, since it is one call */
+  CHECK(groups_are_on_nodes(&p) && groups_are_on_nodes(&from_nothing));
+  CHECK_OK(eplb_score_placement(&shape, &fresh, &p.maps, &stats, &check_error));
+  CHECK_OK(eplb_score_placement(&shape, &fresh, &from_nothing.maps, &of_nothing, &check_error));
+  CHECK(stats.balancedness > 0.98 * of_nothing.balancedness);
+  plan_free(&p);
+
+  for (needed = 0; needed < SLOTS; ++needed) {
+    input.max_changes_per_layer = (int32_t)needed;
+    p = plan_new(&shape, EPLB_TYPE_INT32);
+    if (eplb_rebalance_experts(&shape, &search, &input, &p.maps, NULL, &check_error) == EPLB_SUCCESS) break;
+    CHECK(plan_unwritten(&p));
     plan_free(&p);
   }
+  CHECK(needed > 4 && needed < SLOTS && groups_are_on_nodes(&p) && needed <= free);
+  plan_free(&p);
+  CHECK(changes_of(&input) >= needed);
+  {
+    char sentence[240];
+    input.max_changes_per_layer = (int32_t)needed - 1;
+    snprintf(sentence, sizeof sentence,
+             "input.current of layer 1 does not have each group on one node: to bring them there takes %d changes, "
+             "more than max_changes_per_layer; allow them, or plan with policy global",
+             (int)needed);
+    refuse(&input, EPLB_ERROR_INVALID_PLACEMENT, sentence);
+    ordered[0] = -1;
+    input.max_changes_per_layer = -1;
+    input.max_changes = needed;
+    snprintf(sentence, sizeof sentence,
+             "input.current does not have each group on one node: to bring them there takes %d changes over all "
+             "layers, more than max_changes; allow them, or plan with policy global",
+             (int)needed + 1);
+    refuse(&input, EPLB_ERROR_INVALID_PLACEMENT, sentence);
+  }
+  ++input.max_changes;
+  CHECK(changes_of(&input) == needed + 1);
+  search.policy = EPLB_POLICY_GLOBAL;
+  input.max_changes = 2;
+  CHECK(changes_of(&input) == 2);
   search.policy = EPLB_POLICY_AUTO;
+  plan_free(&from_nothing);
 }
 
 static void bad_arguments(void) {
@@ -327,6 +383,7 @@ int main(void) {
   nothing_may_change();
   what_is_lost_comes_back();
   bad_placements();
+  groups_come_together();
   bad_arguments();
   presets_plan_from_nothing();
   changes_of_any_placement();

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Gpus that are not alike: how many slots each has, how fast it is, on which node. */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -86,26 +87,104 @@ static void bad_speeds(void) {
 static void bad_nodes(void) {
   int32_t nodes[GPUS] = {0, 1, 1, 2}, slots[GPUS] = {3, 9, 4, 0};
   eplb_shape shape = make_shape(1, EXPERTS, SLOTS, 2, 2, GPUS);
-  eplb_options global = make_options(EPLB_STRATEGY_SEARCH);
+  eplb_options global = make_options(EPLB_STRATEGY_SEARCH), hierarchical = global;
+  hierarchical.policy = EPLB_POLICY_HIERARCHICAL;
   shape.node_of_gpu = nodes;
   shape.node_of_gpu_count = 1;
   refuse_everywhere(&shape, "shape.node_of_gpu has 1 elements; it must have one for each of the 4 gpus");
   shape.node_of_gpu_count = GPUS;
   refuse(&shape, NULL, "shape.node_of_gpu of gpu 3 is 2; it must be 0 to 1");
+  refuse(&shape, &hierarchical, "shape.node_of_gpu of gpu 3 is 2; it must be 0 to 1");
   global.policy = EPLB_POLICY_GLOBAL; /* which ignores nodes */
   eplb_destroy(context_of(&shape, &global));
   nodes[3] = -1;
   refuse(&shape, NULL, "shape.node_of_gpu of gpu 3 is -1; it must be 0 to 1");
   nodes[3] = 0;
-  eplb_destroy(context_of(&shape, NULL));
+  eplb_destroy(context_of(&shape, &hierarchical));
   shape.slots_per_gpu = slots;
   shape.slots_per_gpu_count = GPUS;
-  refuse(&shape, NULL, "node 0 has 3 slots, but 4 experts have to be on it");
+  refuse(&shape, &hierarchical,
+         "node 0 has 3 slots, but a hierarchical plan has 4 experts on each; policy global does not");
   slots[3] = 1, --slots[1];
-  eplb_destroy(context_of(&shape, NULL));
+  eplb_destroy(context_of(&shape, &hierarchical));
   nodes[0] = nodes[3] = 1;
   shape.slots_per_gpu = NULL;
-  refuse(&shape, NULL, "node 0 has 0 slots, but 4 experts have to be on it");
+  refuse(&shape, &hierarchical,
+         "node 0 has 0 slots, but a hierarchical plan has 4 experts on each; policy global does not");
+}
+
+/* What auto makes of 2 groups on 2 nodes of 2 gpus, or on what is left of them. */
+static void auto_looks_at_nodes(void) {
+  static const struct {
+    const char* what;
+    int32_t slots[GPUS], nodes[GPUS];
+    float speeds[GPUS];
+    int32_t policy;
+  } cases[] = {{"all alike", {4, 4, 4, 4}, {0, 0, 1, 1}, {1, 1, 1, 1}, EPLB_POLICY_HIERARCHICAL},
+               {"the same in another order", {3, 5, 5, 3}, {0, 1, 0, 1}, {1, 2, 2, 1}, EPLB_POLICY_HIERARCHICAL},
+               {"a gpu lost on each node", {0, 8, 8, 0}, {0, 0, 1, 1}, {1, 2, 2, 9}, EPLB_POLICY_HIERARCHICAL},
+               {"a gpu lost", {5, 5, 6, 0}, {0, 0, 1, 1}, {1, 1, 1, 1}, EPLB_POLICY_GLOBAL},
+               {"a gpu lost, as many slots", {4, 4, 8, 0}, {0, 0, 1, 1}, {1, 1, 2, 1}, EPLB_POLICY_GLOBAL},
+               {"a node lost", {8, 8, 0, 0}, {0, 0, 1, 1}, {1, 1, 1, 1}, EPLB_POLICY_GLOBAL},
+               {"a node twice as large", {5, 5, 3, 3}, {0, 0, 1, 1}, {1, 1, 1, 1}, EPLB_POLICY_GLOBAL},
+               {"three gpus and one", {4, 4, 4, 4}, {0, 0, 0, 1}, {1, 1, 1, 1}, EPLB_POLICY_GLOBAL},
+               {"none on node 0", {4, 4, 4, 4}, {1, 1, 1, 1}, {1, 1, 1, 1}, EPLB_POLICY_GLOBAL},
+               {"a slower gpu", {4, 4, 4, 4}, {0, 0, 1, 1}, {1, 1, 1, 0.5f}, EPLB_POLICY_GLOBAL}};
+  float hot[EXPERTS] = {0};
+  const eplb_input input = make_input(EPLB_TYPE_FLOAT32, hot, EXPERTS);
+  eplb_options policies[EPLB_POLICY_GLOBAL + 1];
+  size_t i;
+  int32_t p;
+  fill_loads(hot, EXPERTS, 8);
+  for (p = 0; p <= EPLB_POLICY_GLOBAL; ++p) {
+    policies[p] = make_options(EPLB_STRATEGY_SEARCH);
+    policies[p].policy = p;
+  }
+  for (i = 0; i < sizeof cases / sizeof *cases; ++i) {
+    eplb_shape shape = make_shape(1, EXPERTS, SLOTS, 2, 2, GPUS);
+    eplb_context* context;
+    plan by_auto, by_name;
+    shape.slots_per_gpu = cases[i].slots;
+    shape.node_of_gpu = cases[i].nodes;
+    shape.speed_of_gpu = cases[i].speeds;
+    shape.slots_per_gpu_count = shape.node_of_gpu_count = shape.speed_of_gpu_count = GPUS;
+    context = context_of(&shape, &policies[EPLB_POLICY_AUTO]);
+    if (eplb_context_policy(context) != cases[i].policy) {
+      fprintf(stderr, "%s\n", cases[i].what);
+      CHECK(eplb_context_policy(context) == cases[i].policy);
+    }
+    eplb_destroy(context);
+    by_auto = plan_of(&shape, &policies[EPLB_POLICY_AUTO], &input);
+    by_name = plan_of(&shape, &policies[cases[i].policy], &input);
+    CHECK(plan_same(&by_auto, &by_name));
+    plan_free(&by_auto), plan_free(&by_name);
+  }
+}
+
+/* More nodes than are looked at in one go, of which the last has a gpu less, and then none. */
+static void auto_looks_at_all_nodes(void) {
+  enum { NODES = 1500, PAIRS = 2 * NODES };
+  static int32_t slots[PAIRS];
+  eplb_shape shape = make_shape(1, NODES, PAIRS, NODES, NODES, PAIRS);
+  eplb_options hierarchical = make_options(EPLB_STRATEGY_SEARCH);
+  eplb_context* context;
+  size_t gpu;
+  for (gpu = 0; gpu < PAIRS; ++gpu) slots[gpu] = 1;
+  shape.slots_per_gpu = slots;
+  shape.slots_per_gpu_count = PAIRS;
+  context = context_of(&shape, NULL);
+  CHECK(eplb_context_policy(context) == EPLB_POLICY_HIERARCHICAL);
+  eplb_destroy(context);
+  slots[PAIRS - 1] = 0;
+  --shape.num_physical_experts;
+  context = context_of(&shape, NULL);
+  CHECK(eplb_context_policy(context) == EPLB_POLICY_GLOBAL);
+  eplb_destroy(context);
+  slots[PAIRS - 2] = 0;
+  --shape.num_physical_experts;
+  hierarchical.policy = EPLB_POLICY_HIERARCHICAL;
+  refuse(&shape, &hierarchical,
+         "node 1499 has 0 slots, but a hierarchical plan has 1 experts on each; policy global does not");
 }
 
 static void presets_need_gpus_that_are_alike(void) {
@@ -180,11 +259,18 @@ static eplb_shape uneven_shape(int32_t groups, int32_t nodes) {
   return shape;
 }
 
+static eplb_options by_groups(void) {
+  eplb_options options = make_options(EPLB_STRATEGY_SEARCH);
+  options.policy = EPLB_POLICY_HIERARCHICAL;
+  return options;
+}
+
 /* The arrays may be freed, or written to, once the context is made. */
 static void arrays_are_copied(void) {
   eplb_shape shape = uneven_shape(2, 2);
   float hot[EXPERTS];
   const eplb_input input = make_input(EPLB_TYPE_FLOAT32, hot, EXPERTS);
+  const eplb_options options = by_groups();
   int32_t* const slots = malloc(sizeof uneven_slots);
   int32_t* const nodes = malloc(sizeof uneven_nodes);
   float* const speeds = malloc(sizeof uneven_speeds);
@@ -193,7 +279,7 @@ static void arrays_are_copied(void) {
   eplb_context* context;
   plan once, got = plan_new(&shape, EPLB_TYPE_INT32);
   fill_loads(hot, EXPERTS, 5);
-  once = plan_of(&shape, NULL, &input);
+  once = plan_of(&shape, &options, &input);
   CHECK_OK(eplb_score_placement(&shape, &input, &once.maps, &expected, &check_error));
   memcpy(slots, uneven_slots, sizeof uneven_slots);
   memcpy(nodes, uneven_nodes, sizeof uneven_nodes);
@@ -201,7 +287,7 @@ static void arrays_are_copied(void) {
   shape.slots_per_gpu = slots;
   shape.node_of_gpu = nodes;
   shape.speed_of_gpu = speeds;
-  context = context_of(&shape, NULL);
+  context = context_of(&shape, &options);
   memset(slots, UNWRITTEN, sizeof uneven_slots);
   memset(nodes, UNWRITTEN, sizeof uneven_nodes);
   memset(speeds, UNWRITTEN, sizeof uneven_speeds);
@@ -223,11 +309,12 @@ static void groups_stay_on_nodes(void) {
   const eplb_shape shape = uneven_shape(2, 2);
   float hot[EXPERTS];
   const eplb_input input = make_input(EPLB_TYPE_FLOAT32, hot, EXPERTS);
+  const eplb_options options = by_groups();
   plan p;
   size_t slot;
   int64_t first_group;
   fill_loads(hot, EXPERTS, 6);
-  p = plan_of(&shape, NULL, &input);
+  p = plan_of(&shape, &options, &input);
   CHECK_OK(eplb_check_placement(&shape, &p.maps, 0, &check_error));
   first_group = map_at(&p.maps, p.maps.physical_to_logical, 0) / 4;
   for (slot = 0; slot < SLOTS; ++slot) {
@@ -323,6 +410,8 @@ int main(void) {
   bad_slots();
   bad_speeds();
   bad_nodes();
+  auto_looks_at_nodes();
+  auto_looks_at_all_nodes();
   presets_need_gpus_that_are_alike();
   bad_objectives();
   objectives();

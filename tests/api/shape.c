@@ -58,13 +58,19 @@ static void divisions(void) {
   eplb_options options = make_options(EPLB_STRATEGY_LPT);
   shape.reserved = 5;
   refuse(&shape, NULL, "reserved|5");
-  refuse_shape(1, 8, 7, 1, 1, 4, "7|8");   /* slots < experts */
-  refuse_shape(1, 8, 16, 3, 1, 4, "8|3");  /* experts % groups */
-  refuse_shape(1, 12, 16, 4, 2, 1, "1|2"); /* gpus % nodes */
-  refuse_shape(1, 12, 15, 4, 2, 5, "5|2"); /* gpus % nodes, and slots % nodes */
-  shape = make_shape(1, 12, 16, 3, 2, 4);  /* groups % nodes: only auto may fall back to global */
-  options.policy = EPLB_POLICY_HIERARCHICAL;
-  refuse(&shape, &options, "3|2");
+  refuse_shape(1, 8, 7, 1, 1, 4, "7|8"); /* slots < experts */
+  refuse_shape(1, 8, 16, 3, 1, 4,
+               "num_logical_experts is 8, which is not a multiple of num_groups, 3, as a hierarchical plan needs it; "
+               "policy global does not");
+  options.policy = EPLB_POLICY_HIERARCHICAL; /* auto is global where groups cannot be dealt to nodes */
+  shape = make_shape(1, 12, 16, 3, 2, 4);
+  refuse(&shape, &options,
+         "num_groups is 3, which is not a multiple of num_nodes, 2, as a hierarchical plan needs it; policy global "
+         "does not");
+  shape = make_shape(1, 12, 15, 4, 2, 5);
+  refuse(&shape, &options,
+         "num_gpus is 5, which is not a multiple of num_nodes, 2, as a hierarchical plan needs it; policy global does "
+         "not");
   options = make_options(EPLB_STRATEGY_LPT); /* what only search can do */
   shape = make_shape(1, 8, 16, 1, 1, 17);
   refuse(&shape, &options, "num_physical_experts is 16, less than num_gpus, 17|strategy lpt|search can");
@@ -87,6 +93,7 @@ static void policies(void) {
   const eplb_shape odd = make_shape(1, 12, 16, 5, 3, 4);
   const eplb_shape uneven = make_shape(1, 12, 16, 3, 2, 4);
   const eplb_shape even = make_shape(1, 12, 16, 4, 2, 4);
+  const eplb_shape parted = make_shape(1, 12, 15, 4, 2, 5); /* a gpu on two nodes */
   const eplb_shape flat = make_shape(1, 12, 16, 1, 1, 4);
   eplb_options automatic = make_options(EPLB_STRATEGY_LPT), global = automatic, hierarchical = automatic;
   plan f, g, a, h, e;
@@ -102,6 +109,7 @@ static void policies(void) {
   plan_free(&f), plan_free(&g), plan_free(&a), plan_free(&h), plan_free(&e);
   CHECK(policy_of(&even, &global) == EPLB_POLICY_GLOBAL);
   CHECK(policy_of(&uneven, &automatic) == EPLB_POLICY_GLOBAL);
+  CHECK(policy_of(&parted, &automatic) == EPLB_POLICY_GLOBAL);
   CHECK(policy_of(&even, &automatic) == EPLB_POLICY_HIERARCHICAL);
   CHECK(policy_of(&even, &hierarchical) == EPLB_POLICY_HIERARCHICAL);
   CHECK(eplb_context_policy(NULL) == -1);

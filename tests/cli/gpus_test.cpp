@@ -83,9 +83,8 @@ TEST_F(Gpus, AreFasterOrSlower) {
 }
 
 TEST_F(Gpus, AreOnNodesOfTheirOwn) {
-  const Json nodes = plan(
-      {"--slots-per-gpu", "3,4x2,3,2", "--gpus", "5", "--nodes", "2", "--groups", "2", "--node-of-gpu", "0,1x2,0x2"});
-  EXPECT_EQ(nodes["policy"], "hierarchical");
+  const Json nodes = plan({"--slots-per-gpu", "3,4x2,3,2", "--gpus", "5", "--nodes", "2", "--groups", "2",
+                           "--node-of-gpu", "0,1x2,0x2", "--policy", "hierarchical"});
   EXPECT_EQ(nodes["shape"]["node_of_gpu"], Json({0, 1, 1, 0, 0}));
   for (const Json& row : nodes["physical_to_logical"]) {
     const int group_of_node_0 = row[0].get<int>() / 6;
@@ -152,8 +151,9 @@ TEST_F(Gpus, ThatCannotBeAreNamed) {
        "shape.speed_of_gpu of gpu 0 is nan; it must be 0.001 to 1000"},
       {{"--slots", "16", "--gpus", "4", "--nodes", "2", "--groups", "2", "--node-of-gpu", "0,1,0,2"},
        "shape.node_of_gpu of gpu 3 is 2; it must be 0 to 1"},
-      {{"--slots", "16", "--gpus", "4", "--nodes", "2", "--groups", "2", "--node-of-gpu", "0,1x3"},
-       "node 0 has 4 slots, but 6 experts have to be on it"},
+      {{"--slots", "16", "--gpus", "4", "--nodes", "2", "--groups", "2", "--node-of-gpu", "0,1x3", "--policy",
+        "hierarchical"},
+       "node 0 has 4 slots, but a hierarchical plan has 6 experts on each; policy global does not"},
       {{"--slots", "16", "--speeds", "1x4", "--gpus", "4", "--strategy", "lpt"},
        "shape.speed_of_gpu is given, but to strategy lpt all gpus are alike; search can use it"},
       {{"--slots-per-gpu", "4x4", "--gpus", "4", "--strategy", "lpt-swap-any"},

@@ -200,17 +200,39 @@ void expect_kept_seats(const deployment& d, const placement& before, const searc
   EXPECT_EQ(slots_that_differ(before, plan), d.shape.slots - common);
 }
 
-/// Changes that have to be: on each node the empty slots are filled, and experts that are nowhere get a slot.
+/// Whether each group is on one node, and no node has more of them than belong there.
+bool is_hierarchical(const deployment& d, const placement& current) {
+  std::map<int, int> node_of;
+  for (const place& p : places(d)) {
+    const int e = current[extent(p.slot)], group = e * d.shape.groups / d.shape.experts;
+    if (e >= 0 && node_of.insert({group, p.node}).first->second != p.node) return false;
+  }
+  std::vector<int> groups(extent(d.shape.nodes));
+  for (const auto& [group, node] : node_of)
+    if (++groups[extent(node)] > d.shape.groups / d.shape.nodes) return false;
+  return true;
+}
+
+/// The experts on each node.
+std::vector<std::set<int>> experts_of_nodes(const deployment& d, const searched& plan) {
+  std::vector<std::set<int>> out(extent(d.shape.nodes));
+  for (const place& p : places(d)) out[extent(p.node)].insert(plan.expert[extent(p.slot)]);
+  return out;
+}
+
+/// Changes that have to be: on each node empty slots, and those of experts that belong to other nodes, are filled, and
+/// experts that are nowhere get a slot.
 int changes_that_must_be(const deployment& d, const placement& before, const searched& plan) {
   std::vector<int> empty(extent(d.shape.nodes));
-  std::vector<std::set<int>> had(extent(d.shape.nodes)), has(extent(d.shape.nodes));
+  std::vector<std::set<int>> had(extent(d.shape.nodes));
+  const std::vector<std::set<int>> has = experts_of_nodes(d, plan);
   for (const place& p : places(d)) {
-    const auto slot = extent(p.slot), node = extent(p.node);
-    if (before[slot] < 0)
-      ++empty[node];
+    const auto node = extent(p.node);
+    const int e = before[extent(p.slot)];
+    if (has[node].contains(e))
+      had[node].insert(e);
     else
-      had[node].insert(before[slot]);
-    has[node].insert(plan.expert[slot]);
+      ++empty[node];
   }
   int needed = 0;
   for (std::size_t node = 0; node < empty.size(); ++node)
@@ -339,7 +361,8 @@ TEST(FromCurrent, MakesTheChangesThatMustBeAndNoMoreThanAreAllowed) {
       if (from.most_changes < 0) continue;
       const searched plan(d, rules, load, 1, from);
       if (more < 0) {
-        ASSERT_EQ(plan.outcome.fault, current_fault::changes);
+        ASSERT_EQ(plan.outcome.fault,
+                  is_hierarchical(d, from.current) ? current_fault::changes : current_fault::groups);
         EXPECT_EQ(plan.outcome.at, needed);
         ++refused;
         continue;
@@ -358,6 +381,74 @@ TEST(FromCurrent, MakesTheChangesThatMustBeAndNoMoreThanAreAllowed) {
   EXPECT_GT(refused, 100);
   EXPECT_GT(shared, 20);
   EXPECT_GT(at_the_limit, 50);
+}
+
+/// Groups go to nodes as from nothing where they are not on nodes, or there are none, and otherwise stay.
+TEST(FromCurrent, BringsGroupsTogether) {
+  cases::stream s(57);
+  int kept = 0, packed = 0;
+  for (int i = 0; i < (brief() ? 400 : 3000) && !testing::Test::HasFailure(); ++i) {
+    const deployment d = any_deployment(s);
+    const placement current = s.below(5) == 0 ? placement(extent(d.shape.slots), -1) : cases::random_placement(s, d);
+    const bool is_empty = *std::max_element(current.begin(), current.end()) < 0;
+    const std::vector<float> load = any_loads(s, d.shape, i);
+    const searched plan(d, any_rules(s), load, 1, {current});
+    SCOPED_TRACE(describe(d, current));
+    ASSERT_NO_FATAL_FAILURE(expect_valid(d.shape, plan));
+    expect_groups_on_nodes(d, plan);
+    std::vector<std::set<int>> now = experts_of_nodes(d, plan);
+    if (is_hierarchical(d, current) && !is_empty) {
+      for (const place& p : places(d))
+        EXPECT_TRUE(current[extent(p.slot)] < 0 || now[extent(p.node)].contains(current[extent(p.slot)]));
+      ++kept;
+    } else {
+      std::vector<std::set<int>> fresh = experts_of_nodes(d, searched(d, any_rules(s), load));
+      std::sort(now.begin(), now.end());
+      std::sort(fresh.begin(), fresh.end());
+      EXPECT_EQ(now, fresh);
+      packed += d.shape.groups > d.shape.nodes && d.shape.nodes > 1 ? 1 : 0;
+    }
+  }
+  EXPECT_GT(kept, 50);
+  EXPECT_GT(packed, 50);
+}
+
+/// Groups that come together do so where most of them is: of a plan of which the nodes have changed places, and one
+/// slot holds a stranger, that slot alone has to change.
+TEST(FromCurrent, NamesNodesByWhatTheyHave) {
+  cases::stream s(58);
+  const deployment d{{1, 64, 80, 8, 4, 16}, {}, {}, {}};
+  const std::vector<float> load = lognormal(s, 64, 1);
+  placement current = searched(d, steps(48), load).as_current();
+  std::rotate(current.begin(), current.begin() + 20, current.end());
+  const std::set<int> last(current.begin() + 60, current.end());
+  for (std::size_t slot = 0; slot < 60; ++slot) {
+    placement with_stranger = current;
+    with_stranger[slot] = *last.begin();
+    const bool is_missed = std::count(current.begin(), current.end(), current[slot]) == 1;
+    const searched plan(d, steps(48), load, 1, {with_stranger, 1});
+    ASSERT_NO_FATAL_FAILURE(expect_valid(d.shape, plan));
+    EXPECT_EQ(slots_that_differ(with_stranger, plan), 1);
+    EXPECT_TRUE(!is_missed || plan.expert[slot] == current[slot]);
+  }
+}
+
+/// As a DeepSeek model begins in vLLM: experts in order, then copies of the first ones. As good as from nothing.
+TEST(FromCurrent, LeavesOrderedExpertsBehind) {
+  cases::stream s(59);
+  for (const int nodes : {2, 4}) {
+    const deployment d{{1, 256, 288, 8, nodes, 32}, {}, {}, {}};
+    const std::vector<float> load = lognormal(s, 256, 1);
+    placement current;
+    for (int slot = 0; slot < 288; ++slot) current.push_back(slot % 256);
+    const searched fresh(d, steps(96), load), plan(d, steps(96), load, 1, {current});
+    ASSERT_NO_FATAL_FAILURE(expect_valid(d.shape, plan));
+    expect_groups_on_nodes(d, plan);
+    expect_kept_seats(d, current, plan);
+    EXPECT_GT(plan.balancedness, 0.99 * fresh.balancedness);
+    EXPECT_LT(plan.changes, 288 - 288 / nodes / 2);
+    EXPECT_EQ(plan.duplicates, 0);
+  }
 }
 
 /// A placement of another load, as it may have been made elsewhere: with duplicates, or without.
@@ -461,10 +552,18 @@ TEST(FromCurrent, NamesWhatIsWrong) {
   EXPECT_EQ(outcome_of({3, 2, 4, 0, -2, 1}).fault, current_fault::value);
   EXPECT_EQ(outcome_of({3, 2, 4, 0, -2, 1}).at, 2);
   EXPECT_EQ(outcome_of({3, 2, -1, 0, -2, 1}).at, 4);
-  EXPECT_EQ(outcome_of({0, 3, 2, 0, 1, 1}).fault, current_fault::group);
-  EXPECT_EQ(outcome_of({0, 1, 2, 3, 3, 3}).at, 1);
-  EXPECT_EQ(outcome_of({0, 1, 2, 2, -1, -1}).at, 1);
-  EXPECT_EQ(outcome_of({0, 1, 2, -1, -1, -1}).fault, current_fault::group);  // two groups where one belongs
+  const auto expect_short = [&](const placement& current, current_fault fault, int needed) {
+    const layer_outcome outcome = searched(d, steps(10), load, 1, {current, needed - 1}).outcome;
+    EXPECT_EQ(outcome.fault, fault);
+    EXPECT_EQ(outcome.at, needed);
+    EXPECT_EQ(searched(d, steps(10), load, 1, {current, needed}).outcome.fault, current_fault::none);
+  };
+  expect_short({3, 2, -1, 0, 1, -1}, current_fault::changes, 2);
+  expect_short({3, 3, 3, 0, 1, 1}, current_fault::changes, 1);
+  expect_short({0, 3, 2, 0, 1, 1}, current_fault::groups, 1);  // group 1 stays on node 0
+  expect_short({0, 1, 2, 3, 3, 3}, current_fault::groups, 2);
+  expect_short({0, 1, 2, 2, -1, -1}, current_fault::groups, 3);
+  expect_short({0, 1, 2, -1, -1, -1}, current_fault::groups, 4);  // two groups where one belongs
 }
 
 /// Where plans and placements as they come are judged, with some room for sums that are rounded differently.

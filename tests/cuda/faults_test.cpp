@@ -175,25 +175,46 @@ TEST_F(Faults, BadCurrentPlacementsAreNamedAsByTheCpu) {
   expect_bad_current_everywhere<std::int64_t>();
 }
 
-TEST_F(Faults, GroupsThatAreNotOnOneNodeAreNamedAsByTheCpu) {
-  session<> s(placed_case(groups_shape));  // groups of 3 experts, 2 on each node of 8 slots
-  const std::size_t slots = 16;
-  for (const std::size_t layer : {0, 2}) {
-    std::vector<std::int32_t> current = s.c.current;
-    const std::size_t first = layer * slots;
-    const auto sentence = [&](int group) {
-      return "input.current of layer " + std::to_string(layer) + " has group " + std::to_string(group) +
-             " on more than one node, or more groups on its node than belong there; plan with policy global, or from "
-             "nothing";
-    };
-    current[first] = current[first + 8];
-    expect_bad_current(s, current);
-    EXPECT_EQ(s.text(), sentence(current[first] / 3));
-    // Three groups on the first node, the fourth nowhere.
-    for (std::size_t slot = 0; slot < slots; ++slot)
-      current[first + slot] = slot < 8 ? static_cast<std::int32_t>(3 * (slot % 3)) : -1;
-    expect_bad_current(s, current);
-    EXPECT_EQ(s.text(), sentence(2));
+TEST_F(Faults, BudgetsThatAreTooSmallForGroupsAreNamedAsByTheCpu) {
+  for (const plan_shape& shape : {nodes_shape, groups_shape}) {
+    SCOPED_TRACE(cases::to_string(shape));
+    plan_case c = placed_case(shape);
+    // Experts in order, then copies of the first ones, in layers 1 and 2.
+    std::vector<std::int32_t> current = c.current;
+    for (int slot = shape.slots; slot < 3 * shape.slots; ++slot)
+      current[static_cast<std::size_t>(slot)] = slot % shape.slots % shape.experts;
+    const char* const way_out = "; allow them, or plan with policy global";
+    c.max_changes_per_layer = 3;
+    c.max_changes = -1;
+    {
+      session<> s(c);
+      expect_bad_current(s, current);
+      const std::string text = s.text();
+      EXPECT_EQ(text.rfind("input.current of layer 1 does not have each group on one node: to bring them there", 0), 0u)
+          << text;
+      EXPECT_NE(text.find(std::string(" changes, more than max_changes_per_layer") + way_out), std::string::npos)
+          << text;
+    }
+    for (const std::int32_t of_a_layer : {-1, shape.slots}) {
+      c.max_changes_per_layer = of_a_layer;
+      c.max_changes = 5;
+      session<> s(c);
+      expect_bad_current(s, current);
+      const std::string text = s.text();
+      EXPECT_EQ(text.rfind("input.current does not have each group on one node: to bring them there takes ", 0), 0u)
+          << text;
+      EXPECT_NE(text.find(std::string(" changes over all layers, more than max_changes") + way_out), std::string::npos)
+          << text;
+      s.put(c);
+      ASSERT_EQ(s.submit(), EPLB_SUCCESS) << s.text();
+      s.expect_plan();
+      plan_case enough = c;
+      enough.current = current;
+      enough.max_changes = std::stoi(text.substr(text.find("takes ") + 6));
+      session<> allowed(enough);
+      ASSERT_EQ(allowed.submit(), EPLB_SUCCESS) << allowed.text();
+      allowed.expect_plan();
+    }
   }
 }
 
@@ -270,7 +291,7 @@ TEST_F(Faults, TheFirstOfSeveralFaultsOfAnyKindIsNamed) {
   }
   EXPECT_GT(seen[EPLB_SUCCESS], 0);
   EXPECT_GT(seen[EPLB_ERROR_INVALID_LOAD], 0);
-  EXPECT_GT(seen[EPLB_ERROR_INVALID_PLACEMENT], 4 * seen[EPLB_ERROR_INVALID_LOAD]);
+  EXPECT_GT(seen[EPLB_ERROR_INVALID_PLACEMENT], 3 * seen[EPLB_ERROR_INVALID_LOAD]);
 }
 
 /// Bad, with one load that is.
@@ -303,6 +324,8 @@ struct fault {
 
 std::vector<fault> all_faults() {
   plan_case few_in_a_layer = placed_case(nodes_shape), few_in_all = placed_case(global_shape);
+  plan_case few_for_groups = placed_case(groups_shape);
+  few_for_groups.max_changes_per_layer = 0;
   few_in_a_layer.max_changes_per_layer = 2;
   few_in_all.max_changes = 2;
   const auto empty_three = [](plan_case& c) { c.current[20] = c.current[25] = c.current[31] = -1; };
@@ -311,7 +334,7 @@ std::vector<fault> all_faults() {
       {"a load, with groups", small_case(groups_shape), EPLB_ERROR_INVALID_LOAD, [](plan_case& c) { c.loads[5] = -3; }},
       {"a load of a search", placed_case(groups_shape), EPLB_ERROR_INVALID_LOAD, [](plan_case& c) { c.loads[5] = -3; }},
       {"no expert", placed_case(global_shape), EPLB_ERROR_INVALID_PLACEMENT, [](plan_case& c) { c.current[9] = 12; }},
-      {"a group on two nodes", placed_case(groups_shape), EPLB_ERROR_INVALID_PLACEMENT,
+      {"a group on two nodes", few_for_groups, EPLB_ERROR_INVALID_PLACEMENT,
        [](plan_case& c) { c.current[16] = c.current[24]; }},
       {"too few changes of a layer", few_in_a_layer, EPLB_ERROR_INVALID_PLACEMENT, empty_three},
       {"too few changes in all", few_in_all, EPLB_ERROR_INVALID_PLACEMENT, empty_three},
@@ -807,7 +830,7 @@ TEST_F(Faults, MemoryNeededOfASearchIsThatOfItsPlans) {
     // The loads and maps of two plans, what nodes tell each other, the scores, and for the rest what any shape takes.
     const std::size_t plans = 2 * (count(shape.layers, shape.experts) * (sizeof(float) + sizeof(std::uint16_t)) +
                                    count(shape.layers, shape.slots, 2) * sizeof(std::uint16_t));
-    const std::size_t outcomes = count(shape.layers, shape.nodes) * 4 * sizeof(std::int32_t);
+    const std::size_t outcomes = count(shape.layers, shape.nodes) * 5 * sizeof(std::int32_t);
     const std::size_t scores = count(shape.layers, shape.gpus + 3) * sizeof(double);
     EXPECT_LE(cuda, plans + outcomes + scores + (std::size_t{8} << 10)) << plans + outcomes + scores;
   }

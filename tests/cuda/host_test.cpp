@@ -603,8 +603,8 @@ TEST_F(Host, SubmitsSurviveEveryCallThatFails) {
 TEST_F(Host, SearchesSurviveEveryCallThatFails) {
   struct {
     plan_case c;
-    int launches;  // of the search, and once more where a budget is shared
-  } all[] = {{placed_case(global_shape), 2}, {placed_case(groups_shape), 2}, {placed_case(global_shape), 1}};
+    int launches;  // of the search, once more where a budget is shared, and two before it where groups are placed
+  } all[] = {{placed_case(global_shape), 2}, {placed_case(groups_shape), 4}, {placed_case(global_shape), 1}};
   all[2].c.max_changes = -1;
   all[2].c.max_changes_per_layer = 6;
   for (const auto& [c, launches] : all)

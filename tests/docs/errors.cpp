@@ -56,11 +56,21 @@ struct problem {
 };
 
 void arguments() {
-  problem less, uneven, none;
+  problem less, uneven, parted, lost, none;
   less.shape.num_physical_experts = 4;
   say(less.plan());
   uneven.shape.num_physical_experts = 13;
   say(uneven.plan());
+  parted.shape.num_nodes = 2;
+  parted.options.policy = EPLB_POLICY_HIERARCHICAL;
+  say(parted.plan());
+  const int32_t left[] = {5, 4, 3, 0};
+  lost.shape.num_groups = lost.shape.num_nodes = 2;
+  lost.shape.slots_per_gpu = left;
+  lost.shape.slots_per_gpu_count = gpus;
+  lost.options = make_options(EPLB_STRATEGY_SEARCH);
+  lost.options.policy = EPLB_POLICY_HIERARCHICAL;
+  say(lost.plan());
   none.input.loads = nullptr;
   say(none.plan());
 }
@@ -74,7 +84,7 @@ void loads() {
 }
 
 void placements() {
-  problem unknown, missing, empty;
+  problem unknown, missing, empty, ordered;
   unknown.expert_of_slot[5] = 9;
   say(eplb_check_placement(&unknown.shape, &unknown.maps, 0, &error));
   missing.expert_of_slot[slots + 7] = 0;
@@ -86,6 +96,13 @@ void placements() {
   empty.input.current_count = current.size();
   empty.input.max_changes_per_layer = 1;
   say(empty.plan());
+  current = ordered.expert_of_slot;
+  ordered.shape.num_groups = ordered.shape.num_nodes = 2;
+  ordered.options.strategy = EPLB_STRATEGY_SEARCH;
+  ordered.input.current = current.data();
+  ordered.input.current_count = current.size();
+  ordered.input.max_changes_per_layer = 1;
+  say(ordered.plan());
 }
 
 void states() {

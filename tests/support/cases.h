@@ -132,8 +132,21 @@ inline deployment random_deployment(stream& s, int size) {
   return out;
 }
 
-/// A placement that keeps groups on nodes, with empty slots and experts left out.
+/// Any experts, in order with copies of the first ones or by chance, so that groups are on several nodes.
+inline std::vector<std::int32_t> scattered_placement(stream& s, const plan_shape& shape) {
+  const bool in_order = s.below(2) == 0;
+  std::vector<std::int32_t> out;
+  for (int layer = 0; layer < shape.layers; ++layer)
+    for (int slot = 0; slot < shape.slots; ++slot) {
+      const int e = in_order ? slot % shape.experts : s.below(shape.experts);
+      out.push_back(s.below(16) == 0 ? -1 : e);
+    }
+  return out;
+}
+
+/// A placement with empty slots and experts left out. Most keep groups on nodes.
 inline std::vector<std::int32_t> random_placement(stream& s, const deployment& d) {
+  if (s.below(3) == 0) return scattered_placement(s, d.shape);
   const plan_shape& shape = d.shape;
   const int width = shape.experts / shape.groups, groups = shape.groups / shape.nodes, first = s.below(shape.nodes);
   std::vector<std::int32_t> out;

@@ -69,7 +69,8 @@ namespace Eplb
     public enum Policy
     {
         /// <summary>Global if there is 1 group and 1 node, which is the same; else hierarchical if num_groups %
-        /// num_nodes == 0, global otherwise.</summary>
+        /// num_nodes == 0 and the nodes are alike: as many gpus that have slots, slots and speed on each. Global
+        /// otherwise, as after the loss of a gpu or a node.</summary>
         Auto = 0,
         /// <summary>Groups to nodes, replicas within their node, replicas to gpus.</summary>
         Hierarchical = 1,

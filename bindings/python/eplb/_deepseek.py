@@ -8,7 +8,7 @@ from typing import Any, Tuple
 
 from . import _arrays
 from ._data import Maps, extents_of
-from ._enums import Strategy
+from ._enums import Policy, Strategy
 from ._errors import InvalidArgumentError
 from ._planner import Planner
 from ._settings import Options, Shape
@@ -29,7 +29,9 @@ def rebalance_experts(
     Raises AssertionError where the shape is impossible, as the original does, and InvalidLoadError, a ValueError, where
     a load is NaN, infinite or negative.
     """
-    return rebalance(weight, num_replicas, num_groups, num_nodes, num_gpus, Options(strategy=Strategy.LPT))
+    is_global = num_nodes > 0 and num_groups % num_nodes != 0
+    options = Options(strategy=Strategy.LPT, policy=Policy.GLOBAL if is_global else Policy.HIERARCHICAL)
+    return rebalance(weight, num_replicas, num_groups, num_nodes, num_gpus, options)
 
 
 def rebalance(

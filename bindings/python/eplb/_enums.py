@@ -89,8 +89,9 @@ class Strategy(IntEnum):
 class Policy(IntEnum):
     """What counts as a locality boundary."""
 
-    #: Global if there is 1 group and 1 node, which is the same; else hierarchical if num_groups % num_nodes == 0,
-    #: global otherwise.
+    #: Global if there is 1 group and 1 node, which is the same; else hierarchical if num_groups % num_nodes == 0 and
+    #: the nodes are alike: as many gpus that have slots, slots and speed on each. Global otherwise, as after the loss
+    #: of a gpu or a node.
     AUTO = raw.EPLB_POLICY_AUTO
     #: Groups to nodes, replicas within their node, replicas to gpus.
     HIERARCHICAL = raw.EPLB_POLICY_HIERARCHICAL

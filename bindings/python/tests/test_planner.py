@@ -152,6 +152,32 @@ def test_a_budget_bounds_the_changes(shape, loads):
     eplb.check(shape, eplb.plan(loads, shape, current=lost))
 
 
+def test_groups_come_together_from_where_an_engine_begins():
+    """Experts in order with copies of the first ones, as vLLM has them, of a model with groups on several nodes."""
+    shape = eplb.Shape(2, 64, 80, 16, num_groups=8, num_nodes=4)
+    loads = [[(expert * 37 + layer * 11) % 101 + 1 for expert in range(64)] for layer in range(2)]
+    first = [[slot % 64 for slot in range(80)]] * 2
+    plan = eplb.plan(loads, shape, current=first)
+    eplb.check(shape, plan)
+    for row, before in zip(plan.physical_to_logical, first):
+        groups = [{expert // 8 for expert in row[node * 20 : node * 20 + 20]} for node in range(4)]
+        assert sorted(group for on_node in groups for group in on_node) == list(range(8))
+        assert sum(now == was for now, was in zip(row, before)) >= 10
+    assert plan.stats.balancedness > 0.98 * eplb.plan(loads, shape, eplb.Options(strategy="search")).stats.balancedness
+    with pytest.raises(eplb.InvalidPlacementError, match=r"takes \d+ changes, .* policy global"):
+        eplb.plan(loads, shape, current=first, max_changes_per_layer=8)
+    assert eplb.plan(loads, shape, eplb.Options(policy="global"), current=first, max_changes_per_layer=8).stats
+
+
+def test_auto_is_global_once_a_node_is_lost(shape, loads):
+    whole = replace(shape, num_groups=4, num_nodes=2)
+    lost = replace(whole, slots_per_gpu=[6, 6, 0, 0])
+    with eplb.Planner(whole) as planner, eplb.Planner(lost) as left:
+        assert (planner.policy, left.policy) == (eplb.Policy.HIERARCHICAL, eplb.Policy.GLOBAL)
+    with pytest.raises(eplb.InvalidArgumentError, match="node 1 has 0 slots, .* policy global does not"):
+        eplb.plan(loads, lost, eplb.Options(policy="hierarchical"))
+
+
 def test_planning_once_is_the_one_call_of_the_library(shape, loads):
     """Which settles strategy auto by the samples and the current placement as well."""
     import ctypes

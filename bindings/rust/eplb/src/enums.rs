@@ -70,8 +70,9 @@ open_enum! {
 open_enum! {
     /// What counts as a locality boundary.
     pub struct Policy {
-        /// Global if there is 1 group and 1 node, which is the same; else hierarchical if num_groups % num_nodes == 0,
-        /// global otherwise.
+        /// Global if there is 1 group and 1 node, which is the same; else hierarchical if num_groups % num_nodes == 0
+        /// and the nodes are alike: as many gpus that have slots, slots and speed on each. Global otherwise, as after
+        /// the loss of a gpu or a node.
         AUTO = EPLB_POLICY_AUTO,
         /// Groups to nodes, replicas within their node, replicas to gpus.
         HIERARCHICAL = EPLB_POLICY_HIERARCHICAL,
