@@ -53,12 +53,11 @@ eplb_status get(eplb_context* context, const eplb_maps& maps) {
 /// A current placement, and how much of it may change.
 struct drawn_current {
   buffer experts = buffer::null();
-  bool is_given = false;
+  bool may_be_refused = false;  ///< by a search
 
   /// `plan`: there is one to start from.
   drawn_current(input& in, const eplb_shape& shape, const four_maps* plan, eplb_input& given) {
     if (in.one_in(2)) return;
-    is_given = true;
     given.current_type = in.one_in(2) ? EPLB_TYPE_INT64 : EPLB_TYPE_INT32;
     experts = buffer::drawn(in, product(shape.num_layers, shape.num_physical_experts), given.current_type);
     const int kind = in.between(0, 2);
@@ -70,13 +69,18 @@ struct drawn_current {
       else
         experts.set(i, in.between(-1, shape.num_logical_experts - 1));
     }
-    for (int holes = experts.count() ? in.between(0, 3) : 0; holes > 0; --holes)
-      experts.set(in.byte() % experts.count(), in.one_in(8) ? in.raw<std::int64_t>() : -1);
+    for (int holes = experts.count() ? in.between(0, 3) : 0; holes > 0; --holes) {
+      const bool is_any = in.one_in(8);
+      experts.set(in.byte() % experts.count(), is_any ? in.raw<std::int64_t>() : -1);
+      may_be_refused = may_be_refused || is_any;
+    }
     given.current = experts.data();
     given.current_count = experts.count();
     if (in.one_in(2)) given.max_changes_per_layer = in.mostly<std::int32_t>(-1, 20);
     if (in.one_in(2)) given.max_changes = in.mostly<std::int64_t>(-1, 40);
     if (in.one_in(32)) given.current_type = EPLB_TYPE_FLOAT32;
+    may_be_refused = may_be_refused || !experts.is_fine() || given.current_type == EPLB_TYPE_FLOAT32 ||
+                     given.max_changes_per_layer != -1 || given.max_changes != -1;
   }
 };
 
@@ -154,7 +158,8 @@ class life {
       return;
     }
     PROMISE(status == EPLB_ERROR_CANCELLED || !loads.are_good || loads.may_overflow ||
-            loads.given.num_samples > options_.max_samples || current.is_given);
+            loads.given.num_samples > options_.max_samples || current.may_be_refused ||
+            (loads.given.current && !searches()));
     whole_maps before(shape_);
     const eplb_status readable = get(context_, before.maps);
     PROMISE(readable == (has_plan_ ? EPLB_SUCCESS : EPLB_ERROR_INVALID_STATE));

@@ -79,8 +79,8 @@ impl<M> Input<'_, M> {
     }
 
     /// Most slots of a layer that may hold another expert than now; 0: the current placement is the plan; default no
-    /// limit. Slots that have to change, because they are empty, their expert's group goes to another node, or an expert
-    /// has none, must fit into it.
+    /// limit. Slots that have to change, because they are empty, their expert's group goes to another node, or an
+    /// expert has none, must fit into it.
     pub fn max_changes_per_layer(mut self, count: usize) -> Self {
         self.raw.0.max_changes_per_layer = int32(count);
         self
