@@ -3,25 +3,33 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
+import logging
+import sys
+from functools import partial
+from typing import Any, List, Optional
 
 import numpy
 
 from ._deepseek import rebalance
 from ._enums import Strategy
+from ._errors import InvalidPlacementError
 from ._settings import Options
 from ._values import member
 
+_log = logging.getLogger(__name__)
+
 
 class DefaultEplbPolicy:
-    """Takes the place of vLLM's policy of this name and gives its plans.
+    """Takes the place of vLLM's policy of this name.
 
     For plans that move fewer experts, derive a class with ``options = eplb.Options(strategy="search")``: that starts
     from the placement in use, and ``max_changes_per_layer`` bounds what it moves.
     """
 
     options = Options(strategy="lpt")
-    #: Most slots of a layer that a search may change; None: no limit.
+    #: Most slots of a layer that a search may change, beside those that it has to: empty ones, as on new ranks, and as
+    #: many as there are experts without a slot, as after ranks have left. Where no plan is within that, as when groups
+    #: have yet to be brought onto one node each, a warning is logged and the plan made without a limit. None: no limit.
     max_changes_per_layer: Optional[int] = None
 
     @classmethod
@@ -35,41 +43,100 @@ class DefaultEplbPolicy:
         old_global_expert_indices: Any = None,
     ) -> Any:
         """The expert in each slot, [layers, num_replicas], for loads [layers, num_logical_experts]; int64, on the CPU.
+        vLLM of before 2026-03-18 gets the three maps of ``eplb.rebalance_experts()``, on the device of the loads.
 
-        With ``old_global_expert_indices``, the expert in each slot now, experts that stay on their rank keep their
-        slot.
+        With ``old_global_expert_indices``, the expert in each slot now, -1 for none, experts that stay on their rank
+        keep their slot. Ranks join and leave at the end: slots that it lacks are empty, those that it has beyond
+        ``num_replicas`` are not looked at.
         """
-        old = old_global_expert_indices
-        if old is not None and tuple(old.shape) != (weight.shape[0], num_replicas):
-            old = None  # ranks were added or removed
-        submitted = {}
-        if old is not None and member(Strategy, cls.options.strategy or 0, "strategy") == Strategy.SEARCH:
-            submitted = {"current": old.cpu().contiguous(), "max_changes_per_layer": cls.max_changes_per_layer}
-        planned, _, _ = rebalance(weight, num_replicas, num_groups, num_nodes, num_ranks, cls.options, **submitted)
-        if old is None:
-            return planned
-        kept = cls.preserve_intragpu_slots(planned.numpy(), num_ranks, old.cpu().numpy())
-        return planned.new_tensor(kept)
+        old = None
+        if old_global_expert_indices is not None:
+            old = _resize(old_global_expert_indices.cpu().numpy(), weight.shape[0], num_replicas)
+        slots, inverse, count = cls._rebalance_from(old, weight, num_replicas, num_groups, num_nodes, num_ranks)
+        source = numpy.broadcast_to(numpy.arange(num_replicas), tuple(slots.shape))
+        if old is not None:
+            kept, source = cls.preserve_intragpu_slots(slots.numpy(), source, num_ranks, old)
+            slots = slots.new_tensor(kept)
+        if not _wants_three_maps():
+            return slots
+        inverse = inverse.new_tensor(_renumber(inverse.numpy(), numpy.argsort(source, axis=1)))
+        return tuple(one.to(weight.device) for one in (slots, inverse, count))
 
     @classmethod
-    def preserve_intragpu_slots(cls, phy2log: Any, num_ranks: int, old_phy2log: Any) -> Any:
+    def preserve_intragpu_slots(cls, phy2log: Any, *arguments: Any) -> Any:
         """``phy2log`` with the slots of each rank reordered, so that experts that were on it already keep their slot;
-        the others fill the slots that are left, in their order."""
-        if num_ranks <= 0 or phy2log.shape[1] % num_ranks != 0:
-            return phy2log
-        new = phy2log.reshape(-1, phy2log.shape[1] // num_ranks)
-        old = old_phy2log.reshape(new.shape)
-        # The k-th slot of an expert on a rank is matched with its k-th slot there before.
-        same = (old[:, :, None] == new[:, None, :]) & (_occurrence(old)[:, :, None] == _occurrence(new)[:, None, :])
-        stays, stayed = same.any(axis=2), same.any(axis=1)
-        free = numpy.argsort(stays, axis=1, kind="stable")
-        arriving = numpy.argsort(stayed, axis=1, kind="stable")
-        out = numpy.empty_like(new)
-        numpy.put_along_axis(out, free, numpy.take_along_axis(new, arriving, axis=1), axis=1)
-        return numpy.where(stays, old, out).reshape(phy2log.shape)
+        the others fill the slots that are left, in their order.
+
+        The arguments are the number of ranks and the ``phy2log`` before. A map that comes before them, as in vLLM of
+        before 2026-03-18, is reordered alike, and both are returned.
+        """
+        *others, num_ranks, old_phy2log = arguments
+        maps = (phy2log, *others)
+        if num_ranks > 0 and phy2log.shape[1] % num_ranks == 0:
+            per_rank = phy2log.shape[1] // num_ranks
+            source = _seats(phy2log.reshape(-1, per_rank), old_phy2log.reshape(-1, per_rank))
+            maps = tuple(
+                numpy.take_along_axis(one.reshape(source.shape), source, axis=1).reshape(one.shape) for one in maps
+            )
+        return maps if others else maps[0]
+
+    @classmethod
+    def _rebalance_from(cls, old: Any, weight: Any, *rest: Any) -> Any:
+        plan = partial(rebalance, weight, *rest, options=cls.options)
+        if old is None or member(Strategy, cls.options.strategy or 0, "strategy") != Strategy.SEARCH:
+            return plan()
+        if cls.max_changes_per_layer is None:
+            return plan(current=old)
+        most = cls.max_changes_per_layer + _forced_changes(old, weight.shape[1])
+        try:
+            return plan(current=old, max_changes_per_layer=most)
+        except InvalidPlacementError as error:
+            planned = plan(current=old)
+            _log.warning("%s; this plan was made without the limit", error)
+            return planned
+
+
+def _wants_three_maps() -> bool:
+    """Whether the vLLM that runs is one of before 2026-03-18. Its calls are those of later ones; what they expect is in
+    the annotation of its abstract policy."""
+    abstract = getattr(sys.modules.get("vllm.distributed.eplb.policy.abstract"), "AbstractEplbPolicy", None)
+    function = getattr(abstract, "rebalance_experts", None)
+    return "tuple" in str(getattr(function, "__annotations__", {}).get("return")).lower()
+
+
+def _resize(old: Any, layers: int, slots: int) -> Any:
+    """The placement in use, cut or filled up with empty slots."""
+    if old.ndim != 2 or old.shape[0] != layers:
+        raise ValueError(f"old_global_expert_indices has shape {old.shape}; it must be ({layers}, slots)")
+    empty = max(0, slots - old.shape[1])
+    return numpy.pad(old[:, :slots], ((0, 0), (0, empty)), constant_values=-1)
+
+
+def _forced_changes(old: Any, experts: int) -> int:
+    """Slots that any plan changes, in the layer that has most."""
+    rows: List[List[int]] = old.tolist()
+    return max(max(row.count(-1), experts - len(set(row) - {-1})) for row in rows)
+
+
+def _seats(new: Any, old: Any) -> Any:
+    """For each slot of a rank, the slot of ``new`` [ranks, slots] that moves there. The k-th slot of an expert is
+    matched with its k-th slot before."""
+    same = (old[:, :, None] == new[:, None, :]) & (_occurrence(old)[:, :, None] == _occurrence(new)[:, None, :])
+    stays, stayed = same.any(axis=2), same.any(axis=1)
+    free = numpy.argsort(stays, axis=1, kind="stable")
+    arriving = numpy.argsort(stayed, axis=1, kind="stable")
+    source = numpy.empty_like(free)
+    numpy.put_along_axis(source, free, arriving, axis=1)
+    return numpy.where(stays, same.argmax(axis=2), source)
 
 
 def _occurrence(rows: Any) -> Any:
     """How many elements before each one in its row are equal to it."""
     equal = rows[:, :, None] == rows[:, None, :]
     return numpy.tril(equal, -1).sum(axis=2)
+
+
+def _renumber(inverse: Any, moved_to: Any) -> Any:
+    """The slots of each expert, [layers, experts, X], once each slot has moved; -1 stays."""
+    moved = numpy.take_along_axis(moved_to, inverse.reshape(len(inverse), -1), axis=1)
+    return numpy.where(inverse < 0, -1, moved.reshape(inverse.shape))

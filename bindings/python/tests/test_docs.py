@@ -41,3 +41,22 @@ def test_benchmark_runs():
     result = run_python(program.format(str(PACKAGE / "bench/bench.py")))
     assert result.returncode == 0, result.stdout
     assert len(result.stdout.splitlines()) == 3
+
+
+def test_planners_are_compared(tmp_path):
+    """One that is ours, and one that numbers the gpus the other way round."""
+    pytest.importorskip("torch")
+    (tmp_path / "beside.py").write_text("from eplb import rebalance_experts\n")
+    (tmp_path / "planner.py").write_text(
+        "from .beside import rebalance_experts\n"
+        "class Policy:\n"
+        "    def backwards(*arguments):\n"
+        "        return rebalance_experts(*arguments)[0].flip(1)\n"
+    )
+    program = "import runpy, sys; sys.argv[1:] = [{!r}, {!r}]; runpy.run_path({!r}, run_name='__main__')"
+    planners = [f"{tmp_path}/planner.py:{name}" for name in ("rebalance_experts", "Policy.backwards")]
+    result = run_python(program.format(*planners, str(PACKAGE / "bench/originals.py")))
+    assert result.returncode == 0, result.stdout
+    rows = re.findall(r" ([\d.]+)% +(0\.\d+) +(0\.\d+)", result.stdout)
+    assert [others for others, _, _ in rows] == ["0.0"] * 8 + ["100.0"] * 8
+    assert all(theirs == ours for _, theirs, ours in rows)
