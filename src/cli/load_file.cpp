@@ -67,7 +67,8 @@ void number_layers(Loads& loads, std::vector<std::int32_t> of_file, const LoadMe
   if (!said.empty() && said.size() != layers)
     fail(loads.name, "has " + count(loads.layers, "layer") + ", but --layers numbers " + std::to_string(said.size()));
   if (said.empty()) {
-    const std::int64_t last = meaning.first_layer + std::int64_t{meaning.layer_step} * (loads.layers - 1);
+    const auto steps = static_cast<std::int64_t>(loads.layers - 1);
+    const std::int64_t last = meaning.first_layer + meaning.layer_step * steps;
     if (last > std::numeric_limits<std::int32_t>::max())
       fail(loads.name,
            "has " + count(loads.layers, "layer") + ", of which the last would have number " + std::to_string(last));
@@ -132,8 +133,7 @@ FileArray join_history(std::map<std::string, NumberArray>& arrays, const std::st
 }
 
 FileArray read_json(const std::string& text, const std::string& name, std::array<LoadMeaning::Axis, 3> axes) {
-  std::vector<std::string> names;
-  for (const LoadMeaning::Axis axis : axes) names.emplace_back(axis_names[axis]);
+  const std::vector<std::string> names = {axis_names[axes[0]], axis_names[axes[1]], axis_names[axes[2]]};
   auto arrays = read_json_numbers(
       text, name, {{"", names}, {"logical_count", names}, {"load_history[].logical_expert_load", {"layer", "expert"}}});
   if (arrays.contains("load_history")) return join_history(arrays, name);

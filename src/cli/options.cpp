@@ -270,7 +270,7 @@ void add_shape_options(CLI::App& command, eplb_shape& shape) {
 }
 
 void require_shape(const CLI::App& command, const eplb_shape& shape) {
-  const std::string name = command.get_name();
+  const std::string& name = command.get_name();
   if (shape.num_physical_experts == 0) throw CLI::RequiredError(name + ": --slots or --slots-per-gpu");
   if (command.get_option("--gpus")->count() == 0) throw CLI::RequiredError(name + ": --gpus");
 }

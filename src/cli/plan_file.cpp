@@ -327,7 +327,7 @@ Contents from_omni(const std::string& text, const std::string& name) {
       element_count(array.extents) > most)
     fail(name, "is no placement pattern [gpus][layers][experts] in C order, as omni-infer has it");
   const Numbers32 there =
-      std::visit([&](const auto& values) { return as_int32(name, "pattern", array.extents, values); }, array.values);
+      std::visit([&](const auto& values) { return as_int32(name, "pattern", {}, values); }, array.values);
   Contents contents;
   PlanFile& plan = contents.plan;
   plan.gpus = static_cast<std::int32_t>(array.extents[0]);
@@ -367,15 +367,15 @@ std::ptrdiff_t row_of_layer(const Contents& contents, const Loads& loads, std::s
 }
 
 /// Takes the layers of the loads out of what the file has.
-PlanFile select_layers(Contents contents, const Loads& loads) {
-  PlanFile& plan = contents.plan;
+PlanFile select_layers(const Contents& contents, const Loads& loads) {
+  PlanFile plan = contents.plan;
   if (contents.rows == Contents::of_loads) {
     if (plan.layers != loads.layers)
       fail(plan.name,
            "has " + count(plan.layers, "layer") + ", but " + loads.name + " has " + std::to_string(loads.layers));
-    return std::move(plan);
+    return plan;
   }
-  const Numbers32 map = std::move(plan.placement.physical_to_logical);
+  const Numbers32& map = contents.plan.placement.physical_to_logical;
   Numbers32 selected;
   for (std::size_t row = 0; row < loads.layer_numbers.size(); ++row) {
     const auto begin = map.begin() + row_of_layer(contents, loads, row) * plan.slots;
@@ -383,7 +383,7 @@ PlanFile select_layers(Contents contents, const Loads& loads) {
   }
   plan.placement.physical_to_logical = std::move(selected);
   plan.layers = loads.layers;
-  return std::move(plan);
+  return plan;
 }
 
 /// Sees to it that what the file says of its gpus is so.
@@ -567,7 +567,7 @@ PlanFile read_plan(const std::string& path, const Loads& loads) {
                                                             : from_json(text, name);
   contents.plan.name = name;
   check_gpus(contents.plan);
-  return select_layers(std::move(contents), loads);
+  return select_layers(contents, loads);
 }
 
 std::vector<std::int32_t> PlanFile::slots_of_gpus() const {
