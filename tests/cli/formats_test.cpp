@@ -529,6 +529,10 @@ TEST_F(Formats, OfPlansSayTheirGpus) {
     EXPECT_EQ(kept["physical_to_logical"], before["physical_to_logical"]);
     EXPECT_EQ(kept["stats"]["balancedness"], before["stats"]["balancedness"]);
   }
+  Json without_gpus = before;
+  without_gpus["shape"].erase("gpus");
+  write("list.json", without_gpus.dump());
+  EXPECT_EQ(run_json({"plan", "loads.json", "--current", "list.json"})["shape"], before["shape"]);
   write("wide.json", some_loads(3, 12).dump());
   expect_error(1, {"uneven.json: has 8 experts, but wide.json has 12"},
                {"plan", "wide.json", "--current", "uneven.json"});
