@@ -23,7 +23,7 @@ if [ "$tests" != core ]; then
   command -v go >/dev/null || languages="$languages golang-go"
   command -v mcs >/dev/null || languages="$languages mono-mcs mono-runtime"
   # shellcheck disable=SC2086  # a list of words
-  sh tests/need.sh pkg-config libcli11-dev nlohmann-json3-dev librapidcheck-dev libbenchmark-dev doxygen clang-format \
+  sh tests/need.sh pkg-config libcli11-dev nlohmann-json3-dev libyaml-cpp-dev librapidcheck-dev libbenchmark-dev doxygen clang-format \
     cppcheck shellcheck abigail-tools $languages python3-pytest python3-numpy python3-torch python3-pip \
     python3-setuptools python3-wheel mypy
 fi

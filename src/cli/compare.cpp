@@ -9,6 +9,7 @@
 #include "load_file.h"
 #include "options.h"
 #include "output.h"
+#include "plan_file.h"
 #include "table.h"
 
 namespace eplb::cli {
@@ -16,6 +17,8 @@ namespace {
 
 struct CompareCommand {
   std::vector<std::string> files;
+  LoadMeaning meaning;
+  std::string counts_of;
   std::vector<std::string> strategies;
   bool are_named = false;  // the strategies; otherwise they are all there are
   eplb_shape shape = defaults(eplb_shape_init);
@@ -37,9 +40,12 @@ struct CompareCommand {
 };
 
 std::vector<Loads> CompareCommand::read_all() {
+  std::vector<std::string> inputs = files;
+  inputs.push_back(counts_of);
+  output.check(inputs);
   std::vector<Loads> all;
   for (const std::string& file : files) {
-    all.push_back(read_loads(file));
+    all.push_back(read_loads(file, meaning, counts_of));
     const Loads &first = all.front(), &last = all.back();
     if (last.layers != first.layers || last.experts != first.experts)
       fail(last.name, "has " + count(last.layers, "layer") + " x " + count(last.experts, "expert") + ", but " +
@@ -118,7 +124,7 @@ void CompareCommand::compare_strategies(const Loads& loads) {
       auto others = nlohmann::ordered_json::object();
       for (const auto& [name, why] : left_out) others[name] = why;
       JsonObject json(out);
-      json.field("shape", as_json(shape));
+      json.field("shape", as_json(shape, loads.samples));
       json.field("file", loads.name);
       json.field("seed", planning.seed);
       json.field("results", results_of(entries));
@@ -185,7 +191,11 @@ void add_compare(CLI::App& app) {
   compare
       .add_option("files", command->files, "loads; with several, a placement is planned for each and judged under all")
       ->required()
+      ->check(file_name())
       ->type_name("FILE");
+  add_axes_option(compare, command->meaning);
+  add_layer_options(compare, command->meaning);
+  add_counts_option(compare, command->counts_of);
   add_shape_options(compare, command->shape);
   add_placing_options(compare, command->planning);
   compare
@@ -202,7 +212,10 @@ void add_compare(CLI::App& app) {
                  "Examples:\n"
                  "  eplb compare loads.npy --slots 288 --gpus 32 --repeat 9\n"
                  "  eplb compare monday.npy tuesday.npy --slots 288 --gpus 32 --strategy lpt --strategy lpt-swap-l2");
-  compare.callback([command] { command->run(); });
+  compare.callback([command, &compare] {
+    require_shape(compare, command->shape);
+    command->run();
+  });
 }
 
 }  // namespace eplb::cli

@@ -83,11 +83,12 @@ ModelShape GenerateCommand::requested_shape() const {
 
 void GenerateCommand::run() {
   if (list) {
+    output.check({});
     output.write(output.is_table() ? print_list_table : print_list_json);
     return;
   }
   if (shape.empty() || request.kind.empty()) throw UsageError("--shape and --kind are required, or --list");
-  const LoadFormat format = output.path.empty() ? LoadFormat::json : load_format(output.path);
+  const LoadFormat format = output.is_stdout() ? LoadFormat::json : load_format(output.path);
   request.shape = requested_shape();
   const Loads loads = synthetic_loads(request);
   output.write([&](std::ostream& out) { write_loads(out, loads, format); });
@@ -115,7 +116,9 @@ void add_generate(CLI::App& app) {
       ->check(CLI::Range(1, 65535))
       ->type_name("K");
   generate.add_option("--seed", request.seed, "the same seed makes the same loads; default 0")->type_name("S");
-  generate.add_option("--output", command->output.path, "FILE.npy, .json or .csv, int64; default: JSON to stdout")
+  generate
+      .add_option("--output", command->output.path, "FILE.npy, .json or .csv, int64; default, or -: JSON to stdout")
+      ->check(file_name())
       ->type_name("FILE");
   generate.add_option("--format", command->output.format, "of --list; default: table on a terminal, json otherwise")
       ->check(CLI::IsMember({"table", "json"}).description(""))

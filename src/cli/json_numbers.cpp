@@ -51,16 +51,21 @@ class Reader {
 
   bool start_object(std::size_t) {
     if (array_) fail(place() + " is an object, not a number");
-    if (skipped_ > 0)
+    if (skipped_ > 0) {
       ++skipped_;
-    else
-      objects_.push_back(path_.size());
+    } else {
+      count_element();
+      open_.push_back({path_.size(), pattern_.size(), false});
+    }
     return true;
   }
   bool key(std::string& text) {
     if (skipped_ > 0) return true;
-    path_.resize(objects_.back());
-    path_ += (path_.empty() ? "" : ".") + text;
+    go_back_to(open_.back());
+    for (std::string* path : {&path_, &pattern_}) {
+      if (!path->empty()) *path += '.';
+      *path += text;
+    }
     return true;
   }
   bool end_object() {
@@ -68,13 +73,20 @@ class Reader {
       --skipped_;
       return true;
     }
-    path_.resize(objects_.back());
-    objects_.pop_back();
+    go_back_to(open_.back());
+    open_.pop_back();
     return true;
   }
 
   bool start_array(std::size_t) {
-    if (!array_ && (skipped_ > 0 || !open())) {
+    if (!array_ && skipped_ == 0) {
+      count_element();
+      if (!open() && leads_to_wanted()) {
+        open_.push_back({path_.size(), pattern_.size(), true});
+        return true;
+      }
+    }
+    if (!array_) {
       ++skipped_;
     } else {
       if (!position_.empty() && (position_.size() == rank_ || position_.size() == names_.size()))
@@ -86,6 +98,12 @@ class Reader {
   bool end_array() {
     if (skipped_ > 0) {
       --skipped_;
+      return true;
+    }
+    if (!array_) {
+      go_back_to(open_.back());
+      new_entry().extents = {open_.back().elements};
+      open_.pop_back();
       return true;
     }
     const std::size_t length = position_.back();
@@ -107,13 +125,44 @@ class Reader {
  private:
   [[noreturn]] void fail(const std::string& what) const { cli::fail(name_, what); }
 
-  /// Starts an array (or a single number) at the current path if it is wanted there.
-  bool open() {
-    names_ = extent_names_(path_);
-    if (names_.empty()) return false;
+  /// An object, or a list of objects, that the parser is in.
+  struct Container {
+    std::size_t path_length, pattern_length;
+    bool is_list;
+    std::size_t elements = 0;  ///< Of a list, so far.
+  };
+
+  void go_back_to(const Container& container) {
+    path_.resize(container.path_length);
+    pattern_.resize(container.pattern_length);
+  }
+  /// What begins here may be an element of a list of objects, and then its path says which.
+  void count_element() {
+    if (open_.empty() || !open_.back().is_list) return;
+    go_back_to(open_.back());
+    path_ += '[';
+    path_ += std::to_string(open_.back().elements++);
+    path_ += ']';
+    pattern_ += "[]";
+  }
+  bool leads_to_wanted() const {
+    const std::string elements = pattern_ + "[]";
+    const auto next = extent_names_.lower_bound(elements);
+    return next != extent_names_.end() && next->first.starts_with(elements);
+  }
+
+  NumberArray& new_entry() {
     const auto [entry, is_new] = result.try_emplace(path_);
     if (!is_new) fail("'" + path_ + "' is there twice");
-    array_ = &entry->second;
+    return entry->second;
+  }
+
+  /// Starts an array (or a single number) at the current path if it is wanted there.
+  bool open() {
+    const auto wanted = extent_names_.find(pattern_);
+    if (wanted == extent_names_.end()) return false;
+    names_ = wanted->second;
+    array_ = &new_entry();
     position_.clear();
     rank_ = 0;
     return true;
@@ -122,9 +171,9 @@ class Reader {
   /// Names the element the parser is at, such as "layer 3, expert 7".
   std::string place() const {
     const std::size_t rank = rank_ ? rank_ : position_.size();
-    std::string text;
+    std::string text = path_ == pattern_ ? "" : path_;
     for (std::size_t i = 0; i < position_.size(); ++i)
-      text += (i ? ", " : "") + extent_name(i, rank) + " " + std::to_string(position_[i]);
+      text += (text.empty() ? "" : ", ") + extent_name(i, rank) + " " + std::to_string(position_[i]);
     return text;
   }
   const std::string& extent_name(std::size_t depth, std::size_t rank) const {
@@ -145,6 +194,7 @@ class Reader {
   bool number(T value, const std::string& text) {
     if (skipped_ > 0) return true;
     if (!array_) {
+      count_element();
       if (!open()) return true;
     } else {
       if (rank_ == 0) rank_ = std::max(position_.size(), array_->extents.size());  // empty lists may have come first
@@ -160,6 +210,7 @@ class Reader {
 
   bool other(const char* what) {
     if (array_) fail(place() + " is " + what + (position_.size() < rank_ ? ", not a list" : ", not a number"));
+    if (skipped_ == 0) count_element();
     return true;
   }
 
@@ -167,9 +218,10 @@ class Reader {
 
   const std::string& name_;
   const ExtentNames& extent_names_;
-  std::string path_;                  // where the parser is; kept, as to join the keys anew is slow where they are many
-  std::vector<std::size_t> objects_;  // length of the path of each object that is open
-  std::size_t skipped_ = 0;           // lists and objects open inside something that is not wanted
+  std::string path_;             // where the parser is; kept, as to join the keys anew is slow where they are many
+  std::string pattern_;          // the same with [] for each [0]
+  std::vector<Container> open_;  // from the outermost
+  std::size_t skipped_ = 0;      // lists and objects open inside something that is not wanted
 
   NumberArray* array_ = nullptr;  // the one being filled
   std::vector<std::string> names_;

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <string>
 #include <variant>
@@ -26,13 +25,14 @@ struct NumberArray {
   Numbers numbers;
 };
 
-/// Says what the extents of the list at a path are called, outermost first; a list may have fewer of them, of
-/// which the outer ones are then left out. Empty: what is at this path is not wanted. The path of `{"a":
-/// {"b": 1}}` is "a.b", that of the whole text "".
-using ExtentNames = std::function<std::vector<std::string>(const std::string& path)>;
+/// What the extents of the wanted lists are called, outermost first, by path; a list may have fewer of them, of
+/// which the outer ones are then left out. The path of the 1 in `{"a": {"b": 1}}` is "a.b", in `{"a": [{"b": 1}]}`
+/// "a[].b", that of the whole text "".
+using ExtentNames = std::map<std::string, std::vector<std::string>>;
 
-/// Reads what is wanted, by path. Throws Error, beginning with @p name, for text that is not JSON and for
-/// lists that are ragged, too deep, or hold anything but numbers.
+/// Reads what is wanted, by path, which counts the elements of lists of objects: "a[0].b". Such a list has its length
+/// as its extent. Throws Error, beginning with @p name, for text that is not JSON and for lists that are ragged, too
+/// deep, or hold anything but numbers.
 std::map<std::string, NumberArray> read_json_numbers(const std::string& text, const std::string& name,
                                                      const ExtentNames& extent_names);
 

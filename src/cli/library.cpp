@@ -103,6 +103,15 @@ eplb_input as_input(const Loads& loads, std::uint64_t seed) {
   return input;
 }
 
+std::vector<std::int32_t> slots_of_gpus(const eplb_shape& shape) {
+  if (shape.slots_per_gpu) return {shape.slots_per_gpu, shape.slots_per_gpu + shape.slots_per_gpu_count};
+  std::vector<std::int32_t> slots;
+  for (std::int32_t gpu = 0; gpu < shape.num_gpus; ++gpu)
+    slots.push_back(shape.num_physical_experts / shape.num_gpus +
+                    (gpu < shape.num_physical_experts % shape.num_gpus ? 1 : 0));
+  return slots;
+}
+
 Balance score(const eplb_shape& shape, const Loads& loads, const Placement& placement, const std::string& subject) {
   const eplb_input input = as_input(loads);
   // The struct for maps serves reading and writing, so its pointers are not const; here they are only read.

@@ -40,6 +40,9 @@ struct Placement {
   std::int32_t max_replicas = 0;
 };
 
+/// Slots of each gpu.
+std::vector<std::int32_t> slots_of_gpus(const eplb_shape& shape);
+
 /// eplb_stats with its buffer for the gpus.
 struct Balance {
   double balancedness = 1;

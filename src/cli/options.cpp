@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "options.h"
 
+#include <algorithm>
+#include <charconv>
 #include <memory>
 #include <numeric>
 
@@ -41,6 +43,17 @@ CLI::Option* add_list(CLI::App& command, const std::string& name, const std::str
           },
           help)
       ->type_name(type);
+}
+
+/// A number of a layer in plain decimal.
+std::int32_t read_layer(const std::string& option, const std::string& text) {
+  constexpr std::int32_t most = 65535;
+  std::int32_t layer = 0;
+  const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), layer);
+  if (status != std::errc() || end != text.data() + text.size() || layer < 0 || layer > most ||
+      text != std::to_string(layer))
+    throw CLI::ValidationError(option, "'" + text + "' is no number of a layer, 0 to 65535");
+  return layer;
 }
 
 Choices backend_choices() {
@@ -84,7 +97,76 @@ CLI::Validator not_negative() {
 }
 
 void add_load_argument(CLI::App& command, std::string& file) {
-  command.add_option("file", file, "loads: .npy, .json or .csv, or - for JSON on stdin")->required()->type_name("FILE");
+  command.add_option("file", file, "loads as .npy, JSON or CSV, whatever its name, or - for stdin")
+      ->required()
+      ->check(file_name())
+      ->type_name("FILE");
+}
+
+CLI::Validator file_name() {
+  return CLI::Validator(
+      [](const std::string& name) { return name.empty() ? "the name of a file is empty" : std::string(); }, "");
+}
+
+void add_axes_option(CLI::App& command, LoadMeaning& meaning) {
+  command
+      .add_option_function<std::string>(
+          "--axes",
+          [&meaning](const std::string& text) {
+            const std::string letters = "sle";
+            std::string given;
+            for (const std::string& item : CLI::detail::split(text, ',')) given += item.size() == 1 ? item : "?";
+            if (!std::is_permutation(given.begin(), given.end(), letters.begin(), letters.end()))
+              throw CLI::ValidationError("--axes", "'" + text + "' is no permutation of s,l,e");
+            for (std::size_t i = 0; i < letters.size(); ++i)
+              meaning.axes[i] = static_cast<LoadMeaning::Axis>(letters.find(given[i]));
+          },
+          "what the axes of an array are, the outermost first: s samples, l layers, e experts; without samples s is to "
+          "be first; default s,l,e")
+      ->type_name("A,A,A");
+}
+
+void add_layer_options(CLI::App& command, LoadMeaning& meaning) {
+  CLI::Option* first = command
+                           .add_option_function<std::string>(
+                               "--first-layer",
+                               [&meaning](const std::string& text) {
+                                 meaning.first_layer = read_layer("--first-layer", text);
+                                 meaning.are_layers_numbered = true;
+                               },
+                               "the model's number of the first layer of the loads; the others follow; default 0")
+                           ->type_name("N");
+  command
+      .add_option_function<std::string>(
+          "--layers",
+          [&meaning](const std::string& text) {
+            meaning.are_layers_numbered = true;
+            if (const std::size_t colon = text.find(':'); colon != text.npos) {
+              meaning.first_layer = read_layer("--layers", text.substr(0, colon));
+              meaning.layer_step = read_layer("--layers", text.substr(colon + 1));
+              if (meaning.layer_step == 0)
+                throw CLI::ValidationError("--layers", "a step of 0 leads to no other layer");
+              return;
+            }
+            auto& numbers = meaning.layer_numbers;
+            for (const std::string& item : CLI::detail::split(text, ',')) {
+              numbers.push_back(read_layer("--layers", item));
+              if (std::count(numbers.begin(), numbers.end(), numbers.back()) > 1)
+                throw CLI::ValidationError("--layers", "layer " + item + " is there twice");
+            }
+          },
+          "the same where they do not follow: FIRST:STEP, or the number of each")
+      ->excludes(first)
+      ->type_name("N,..");
+}
+
+void add_counts_option(CLI::App& command, std::string& plan) {
+  command
+      .add_option(
+          "--counts-of", plan,
+          "the file counts the slots of this placement: its loads are what the slots of each expert have in all")
+      ->check(file_name())
+      ->type_name("PLAN");
 }
 
 void add_strategy_option(CLI::App& command, std::int32_t& strategy) {
@@ -98,7 +180,8 @@ void add_output_options(CLI::App& command, Output& output, const std::vector<std
   command.add_option("--format", output.format, "default: table on a terminal, json otherwise")
       ->check(silent(CLI::IsMember(formats)))
       ->type_name(names);
-  command.add_option("--output", output.path, "write to this file, completely or not at all; default: stdout")
+  command.add_option("--output", output.path, "write to this file, completely or not at all; default, or -: stdout")
+      ->check(file_name())
       ->type_name("FILE");
 }
 
@@ -180,13 +263,16 @@ void add_shape_options(CLI::App& command, eplb_shape& shape) {
       .add_option("--slots", shape.num_physical_experts,
                   "slots of a layer over all gpus, replicas included; default: those of --slots-per-gpu")
       ->type_name("P");
-  command.add_option("--gpus", shape.num_gpus, "gpus over all nodes")->required()->type_name("G");
+  command.add_option("--gpus", shape.num_gpus, "gpus over all nodes")->type_name("G");
   command.add_option("--nodes", shape.num_nodes, "nodes, within which gpus have fast links; default 1")->type_name("N");
   command.add_option("--groups", shape.num_groups, "router groups of consecutive experts; default 1")->type_name("K");
   add_gpu_options(command, shape);
-  command.parse_complete_callback([&shape, &command] {  // before any command's own work
-    if (shape.num_physical_experts == 0) throw CLI::RequiredError(command.get_name() + ": --slots or --slots-per-gpu");
-  });
+}
+
+void require_shape(const CLI::App& command, const eplb_shape& shape) {
+  const std::string& name = command.get_name();
+  if (shape.num_physical_experts == 0) throw CLI::RequiredError(name + ": --slots or --slots-per-gpu");
+  if (command.get_option("--gpus")->count() == 0) throw CLI::RequiredError(name + ": --gpus");
 }
 
 void add_gpu_options(CLI::App& command, eplb_shape& shape) {

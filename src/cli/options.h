@@ -26,8 +26,17 @@ CLI::Option* add_choice(CLI::App& command, const std::string& option, std::int32
 /// Refuses a negative number, in words; CLI11's own would name a range of 300 digits.
 CLI::Validator not_negative();
 
+/// Refuses an empty name, which would be taken for none.
+CLI::Validator file_name();
+
 /// The file of loads.
 void add_load_argument(CLI::App& command, std::string& file);
+/// --axes.
+void add_axes_option(CLI::App& command, LoadMeaning& meaning);
+/// --first-layer and --layers.
+void add_layer_options(CLI::App& command, LoadMeaning& meaning);
+/// --counts-of.
+void add_counts_option(CLI::App& command, std::string& plan);
 /// --strategy.
 void add_strategy_option(CLI::App& command, std::int32_t& strategy);
 /// --format, one of @p formats, and --output.
@@ -39,6 +48,8 @@ void add_packing_options(CLI::App& command, Planning& planning);
 void add_placing_options(CLI::App& command, Planning& planning);
 /// --slots, --gpus, --nodes and --groups, and those of the next.
 void add_shape_options(CLI::App& command, eplb_shape& shape);
+/// Throws unless slots and gpus have been given.
+void require_shape(const CLI::App& command, const eplb_shape& shape);
 /// --slots-per-gpu, --speeds and --node-of-gpu.
 void add_gpu_options(CLI::App& command, eplb_shape& shape);
 

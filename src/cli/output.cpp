@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cstdlib>
@@ -15,6 +16,7 @@
 #include <vector>
 
 #include "error.h"
+#include "library.h"
 #include "table.h"
 
 namespace eplb::cli {
@@ -29,9 +31,7 @@ namespace fs = std::filesystem;
 /// A file beside the one to be written, which takes that one's place when it is complete.
 class ReplacementFile {
  public:
-  explicit ReplacementFile(const std::string& name) : name_(name), target_(name) {
-    std::error_code ignored;
-    if (fs::is_symlink(target_, ignored)) target_ = fs::weakly_canonical(target_, ignored);
+  explicit ReplacementFile(const std::string& name) : name_(name), target_(target_of_links(name)) {
     temporary_ = target_.string() + ".XXXXXX";
     const int file = mkstemp(temporary_.data());
     if (file < 0) fail_to_write(name);
@@ -54,6 +54,14 @@ class ReplacementFile {
   std::ofstream stream;
 
  private:
+  /// What a symbolic link leads to, even if there is nothing yet.
+  static fs::path target_of_links(fs::path path) {
+    std::error_code ignored;
+    for (int links = 0; links < 40 && fs::is_symlink(path, ignored); ++links)
+      path = path.parent_path() / fs::read_symlink(path, ignored);
+    return path;
+  }
+
   /// Those of the file that is replaced, or what a new one would have; mkstemp lets only the owner read.
   mode_t permissions() const {
     struct stat replaced {};
@@ -77,11 +85,26 @@ void write_checked(std::ostream& out, const std::string& name, const std::functi
 
 }  // namespace
 
-bool Output::is_table() const { return format.empty() ? path.empty() && isatty(STDOUT_FILENO) : format == "table"; }
+bool Output::is_table() const { return format.empty() ? is_stdout() && isatty(STDOUT_FILENO) : format == "table"; }
+
+void Output::check(const std::vector<std::string>& inputs, bool writes_npy) const {
+  if (std::count(inputs.begin(), inputs.end(), "-") > 1)
+    throw UsageError("stdin can be read once, but several files are said to be -");
+  if (is_stdout()) return;
+  std::error_code ignored;
+  for (const std::string& input : inputs)
+    if (fs::is_regular_file(path, ignored) && fs::equivalent(path, input, ignored))
+      throw UsageError("--output: '" + path + "' is read as well, and would be lost; give another name");
+  const auto says = [&](const std::string& ending) { return path.ends_with(ending); };
+  if (!writes_npy && says(".npy"))
+    throw UsageError("--output: '" + path + "' would be no .npy file; give another name");
+  if (writes_npy && (says(".json") || says(".yaml") || says(".yml") || says(".csv")))
+    throw UsageError("--output: '" + path + "' would be an .npy file; give it such a name");
+}
 
 void Output::write(const std::function<void(std::ostream&)>& print) const {
   std::error_code ignored;
-  if (path.empty()) {
+  if (is_stdout()) {
     write_checked(std::cout, "stdout", print);
   } else if (fs::exists(path, ignored) && !fs::is_regular_file(path, ignored)) {
     std::ofstream stream(path, std::ios::binary);  // a device or a pipe, which a file must not replace
@@ -133,17 +156,19 @@ void JsonObject::matrix(std::string_view name, std::span<const std::int32_t> val
   out_ << "\n  ]";
 }
 
-nlohmann::ordered_json as_json(const eplb_shape& shape) {
+nlohmann::ordered_json as_json(const eplb_shape& shape, std::int32_t samples) {
   nlohmann::ordered_json json = {{"layers", shape.num_layers},
                                  {"experts", shape.num_logical_experts},
                                  {"slots", shape.num_physical_experts},
                                  {"groups", shape.num_groups},
                                  {"nodes", shape.num_nodes},
                                  {"gpus", shape.num_gpus}};
+  if (samples) json["samples"] = samples;
   const auto array = [&](const char* name, const auto* values) {
     if (values) json[name] = std::vector(values, values + shape.num_gpus);
   };
-  array("slots_per_gpu", shape.slots_per_gpu);
+  if (shape.slots_per_gpu || shape.num_physical_experts % shape.num_gpus != 0)
+    json["slots_per_gpu"] = slots_of_gpus(shape);
   array("speed_of_gpu", shape.speed_of_gpu);
   array("node_of_gpu", shape.node_of_gpu);
   return json;
@@ -154,7 +179,7 @@ std::string as_text(const eplb_shape& shape) {
                      count(shape.num_physical_experts, "slot") + " on " + count(shape.num_gpus, "gpu");
   if (shape.num_nodes > 1) text += ", " + count(shape.num_nodes, "node");
   if (shape.num_groups > 1) text += ", " + count(shape.num_groups, "group");
-  if (shape.slots_per_gpu) text += ", slots uneven";
+  if (shape.slots_per_gpu || shape.num_physical_experts % shape.num_gpus != 0) text += ", slots uneven";
   if (shape.speed_of_gpu) text += ", speeds differ";
   return text;
 }

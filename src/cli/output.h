@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "eplb/eplb.h"
 
@@ -17,9 +18,14 @@ namespace eplb::cli {
 /// What the options --format and --output say.
 struct Output {
   std::string format;  ///< Empty: a table on a terminal, JSON otherwise.
-  std::string path;    ///< Empty: stdout.
+  std::string path;    ///< Empty, or "-": stdout.
 
+  bool is_stdout() const { return path.empty() || path == "-"; }
   bool is_table() const;
+
+  /// Throws unless the file can be written from these, each of which may be "-" for stdin, or empty: none is replaced
+  /// or read twice where that cannot be. @p writes_npy: what is written is such a file, else no such name may be given.
+  void check(const std::vector<std::string>& inputs, bool writes_npy = false) const;
 
   /// Has @p print write to stdout or to the file. A file appears under its name only when it is complete.
   void write(const std::function<void(std::ostream&)>& print) const;
@@ -45,7 +51,8 @@ class JsonObject {
   bool empty_ = true;
 };
 
-nlohmann::ordered_json as_json(const eplb_shape& shape);
+/// @p samples is of the loads; 0 leaves it out.
+nlohmann::ordered_json as_json(const eplb_shape& shape, std::int32_t samples = 0);
 /// "58 layers x 256 experts -> 288 slots on 32 gpus".
 std::string as_text(const eplb_shape& shape);
 

@@ -17,6 +17,7 @@ namespace {
 
 struct PackCommand {
   std::string file;
+  LoadMeaning meaning;
   std::int32_t packs = 0;
   Planning planning;
   Output output;
@@ -58,7 +59,8 @@ PackCommand::Packing PackCommand::pack(const Loads& loads) const {
 }
 
 void PackCommand::run() {
-  const Loads loads = read_loads(file);
+  output.check({file});
+  const Loads loads = read_loads(file, meaning);
   const Packing packing = pack(loads);
 
   // Items in packs are experts on gpus without replicas, and are judged as such.
@@ -108,6 +110,7 @@ void add_pack(CLI::App& app) {
   const auto command = std::make_shared<PackCommand>();
   CLI::App& pack = *app.add_subcommand("pack", "Pack items into packs of equal size and, nearly, equal load");
   add_load_argument(pack, command->file);
+  add_axes_option(pack, command->meaning);
   pack.add_option("--packs", command->packs, "packs of each row; must divide the number of items")
       ->required()
       ->type_name("M");

@@ -18,57 +18,63 @@ namespace {
 
 struct PlanCommand {
   std::string file;
+  LoadMeaning meaning;
+  std::string counts_of;
   eplb_shape shape = defaults(eplb_shape_init);
   Planning planning;
   std::string current;
-  std::int32_t first_layer = 0;
   Output output;
 
   void run();
 
  private:
+  PlanFile current_plan;
+
   void read_current(const Loads& loads);
-  void print_json(std::ostream& out, const Plan& plan) const;
+  void print_json(std::ostream& out, const Loads& loads, const Plan& plan) const;
   void print_table(std::ostream& out, const Loads& loads, const Plan& plan) const;
 };
 
 void PlanCommand::run() {
-  const Loads loads = read_loads(file);
+  const EngineFormat* const engine = find_engine_format(output.format);
+  output.check({file, counts_of, current}, engine && engine->is_npy);
+  const Loads loads = read_loads(file, meaning, counts_of);
   shape.num_layers = loads.layers;
   shape.num_logical_experts = loads.experts;
   if (!current.empty()) read_current(loads);
+  if (engine) check_can_hold(*engine, shape);
   const bool is_json = !output.is_table() && (output.format.empty() || output.format == "json");
   const Plan plan = make_plan(shape, planning, loads, is_json);
 
   output.write([&](std::ostream& out) {
     if (output.is_table()) {
       print_table(out, loads, plan);
-    } else if (output.format == "sglang") {
-      write_sglang(out, shape, plan.placement, first_layer);
-    } else if (output.format == "tensorrt-llm") {
-      write_tensorrt_llm(out, shape, plan.placement, first_layer);
+    } else if (engine) {
+      engine->write(out, shape, plan.placement, loads);
     } else {
-      print_json(out, plan);
+      print_json(out, loads, plan);
     }
   });
 }
 
 void PlanCommand::read_current(const Loads& loads) {
-  PlanFile plan = read_plan(current, first_layer);
-  const auto differ = [&](std::int32_t here, const std::string& what, std::int32_t there) {
-    if (here != there) fail(current, "has " + count(here, what) + ", but there are to be " + std::to_string(there));
-  };
-  differ(plan.layers, "layer", loads.layers);
-  differ(plan.slots, "slot", shape.num_physical_experts);
+  current_plan = read_plan(current, loads);
+  check_experts(current_plan, loads);
+  adopt_gpus(shape, current_plan);
+  if (shape.num_gpus == 0) throw UsageError("--gpus is needed, as " + current + " does not say how many there are");
+  if (current_plan.slots != shape.num_physical_experts)
+    fail(current, "has " + count(current_plan.slots, "slot") + ", but there are to be " +
+                      std::to_string(shape.num_physical_experts));
+  check_slots(current_plan, shape);
   planning.current_name = current;
-  planning.current = std::move(plan.placement.physical_to_logical);
+  planning.current = current_plan.placement.physical_to_logical;
 }
 
-void PlanCommand::print_json(std::ostream& out, const Plan& plan) const {
+void PlanCommand::print_json(std::ostream& out, const Loads& loads, const Plan& plan) const {
   const Placement& placement = plan.placement;
   const Balance& balance = plan.balance;
   JsonObject json(out);
-  json.field("shape", as_json(shape));
+  json.field("shape", as_json(shape, loads.samples));
   json.field("strategy", plan.strategy);
   json.field("policy", plan.policy);
   json.field("backend", plan.backend);
@@ -103,13 +109,18 @@ void add_plan(CLI::App& app) {
   const auto command = std::make_shared<PlanCommand>();
   CLI::App& plan = *app.add_subcommand("plan", "Plan a placement for a load");
   add_load_argument(plan, command->file);
+  add_axes_option(plan, command->meaning);
+  add_layer_options(plan, command->meaning);
+  add_counts_option(plan, command->counts_of);
   add_shape_options(plan, command->shape);
   add_placing_options(plan, command->planning);
   add_strategy_option(plan, command->planning.options.strategy);
   add_packing_options(plan, command->planning);
   const std::string moving = "From a placement (strategy search)";
   plan.add_option("--current", command->current,
-                  "the placement there is, in any format that plan writes, -1 for an empty slot: change what pays")
+                  "the placement there is, in any format that plan writes, -1 for an empty slot: change what pays; "
+                  "gpus and slots are as it says unless they are given")
+      ->check(file_name())
       ->type_name("PLAN")
       ->group(moving);
   plan.add_option("--max-changes", command->planning.max_changes,
@@ -122,11 +133,9 @@ void add_plan(CLI::App& app) {
       ->check(not_negative())
       ->type_name("B")
       ->group(moving);
-  plan.add_option("--first-layer", command->first_layer,
-                  "layers of the model before the first of the file, for engines' formats; default 0")
-      ->check(CLI::Range(0, 65535))
-      ->type_name("N");
-  add_output_options(plan, command->output, {"table", "json", "sglang", "tensorrt-llm"});
+  std::vector<std::string> formats = {"table", "json"};
+  for (const EngineFormat& format : engine_formats()) formats.push_back(format.name);
+  add_output_options(plan, command->output, formats);
   plan.footer(strategies_help() +
               "Loads are tokens of each expert, [layers][experts] or [samples][layers][experts].\n"
               "Examples:\n"
@@ -136,7 +145,10 @@ void add_plan(CLI::App& app) {
               "  eplb plan loads.npy --slots-per-gpu 9x31,0 --gpus 32 --speeds 1x16,0.5x16\n"
               "  eplb plan counts.json --slots 288 --gpus 32 --first-layer 3 --format sglang --output "
               "placement.json");
-  plan.callback([command] { command->run(); });
+  plan.callback([command, &plan] {
+    if (command->current.empty()) require_shape(plan, command->shape);
+    command->run();
+  });
 }
 
 }  // namespace eplb::cli

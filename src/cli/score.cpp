@@ -18,9 +18,10 @@ namespace {
 
 struct ScoreCommand {
   std::string file;
+  LoadMeaning meaning;
+  std::string counts_of;
   std::string plan_file;
   eplb_shape shape = defaults(eplb_shape_init);
-  std::int32_t first_layer = 0;
   Output output;
 
   void run();
@@ -31,33 +32,19 @@ struct ScoreCommand {
 
 /// What the command line does not say, the files do.
 void ScoreCommand::complete_shape(const Loads& loads, const PlanFile& plan) {
-  if (plan.layers != loads.layers)
-    fail(plan_file,
-         "has " + count(plan.layers, "layer") + ", but " + loads.name + " has " + std::to_string(loads.layers));
-  if (plan.experts != 0 && plan.experts != loads.experts)
-    fail(plan_file,
-         "has " + count(plan.experts, "expert") + ", but " + loads.name + " has " + std::to_string(loads.experts));
-  if (shape.num_gpus == 0 && plan.gpus == 0)
-    throw UsageError("--gpus is needed, as " + plan_file + " does not say how many there are");
+  check_experts(plan, loads);
   shape.num_layers = loads.layers;
   shape.num_logical_experts = loads.experts;
   shape.num_physical_experts = plan.slots;
-  if (shape.num_gpus == 0) shape.num_gpus = plan.gpus;
-  if (shape.num_gpus == plan.gpus) {
-    if (!shape.slots_per_gpu && !plan.slots_per_gpu.empty()) {
-      shape.slots_per_gpu = plan.slots_per_gpu.data();
-      shape.slots_per_gpu_count = plan.slots_per_gpu.size();
-    }
-    if (!shape.speed_of_gpu && !plan.speed_of_gpu.empty()) {
-      shape.speed_of_gpu = plan.speed_of_gpu.data();
-      shape.speed_of_gpu_count = plan.speed_of_gpu.size();
-    }
-  }
+  adopt_gpus(shape, plan);
+  if (shape.num_gpus == 0) throw UsageError("--gpus is needed, as " + plan_file + " does not say how many there are");
+  check_slots(plan, shape);
 }
 
 void ScoreCommand::run() {
-  const Loads loads = read_loads(file);
-  const PlanFile plan = read_plan(plan_file, first_layer);
+  output.check({file, counts_of, plan_file});
+  const Loads loads = read_loads(file, meaning, counts_of);
+  const PlanFile plan = read_plan(plan_file, loads);
   complete_shape(loads, plan);
   const Balance balance = score(shape, loads, plan.placement, plan_file);
 
@@ -84,19 +71,18 @@ void add_score(CLI::App& app) {
   const auto command = std::make_shared<ScoreCommand>();
   CLI::App& score = *app.add_subcommand("score", "Check a placement and judge it under a load");
   add_load_argument(score, command->file);
+  add_axes_option(score, command->meaning);
+  add_layer_options(score, command->meaning);
+  add_counts_option(score, command->counts_of);
   score.add_option("--plan", command->plan_file, "placement, in any format that plan writes")
       ->required()
+      ->check(file_name())
       ->type_name("PLAN");
   score
       .add_option("--gpus", command->shape.num_gpus, "gpus over all nodes; default: as the placement says, if it does")
       ->check(CLI::Range(1, 65535))
       ->type_name("G");
   add_gpu_options(score, command->shape);
-  score
-      .add_option("--first-layer", command->first_layer,
-                  "rows of an SGLang placement before the first layer of the load; default 0")
-      ->check(CLI::Range(0, 65535))
-      ->type_name("N");
   add_output_options(score, command->output, {"table", "json"});
   score.footer(
       "The load may be another than the placement was made for.\n"

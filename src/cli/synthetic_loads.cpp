@@ -151,7 +151,7 @@ Loads synthetic_loads(const LoadRequest& request) {
   std::vector<std::int64_t> values;
   values.reserve(rows.size() * static_cast<std::size_t>(request.shape.experts));
   for (const Load& row : rows) values.insert(values.end(), row.begin(), row.end());
-  return {"", request.samples, request.shape.layers, request.shape.experts, std::move(values)};
+  return {"", request.samples, request.shape.layers, request.shape.experts, std::move(values), {}};
 }
 
 }  // namespace eplb::cli

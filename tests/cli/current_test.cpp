@@ -46,7 +46,7 @@ TEST_F(Current, WithoutChangesIsThePlanInEachFormat) {
   const Arguments uneven = {"--slots-per-gpu", "5,0,4,6", "--gpus", "4", "--speeds", "1,1,0.5,2"};
   const std::pair<Arguments, Arguments> all[] = {{gpus, {"--gpus", "4"}}, {uneven, uneven}};
   for (const auto& [to_plan, to_score] : all)
-    for (const char* format : {"json", "sglang", "tensorrt-llm"}) {
+    for (const char* format : {"json", "ascend"}) {
       SCOPED_TRACE(to_plan[0] + ", " + format);
       const Json before = run_json(with({"plan", "loads.json"}, to_plan));
       run(with({"plan", "loads.json", "--format", format, "--output", "now"}, to_plan));
@@ -119,14 +119,14 @@ TEST_F(Current, IsCountedInTheTable) {
 }
 
 TEST_F(Current, StartsFromTheLayersOfAnEngine) {
-  run(with({"plan", "loads.json", "--format", "sglang", "--first-layer", "2", "--output", "engine.json"}, gpus));
-  const Json stayed = plan({"--max-changes", "0", "--first-layer", "2"}, "engine.json");
-  EXPECT_EQ(stayed["physical_to_logical"], current["physical_to_logical"]);
-  const Outcome again = run(arguments(
-      {"--max-changes", "0", "--first-layer", "2", "--format", "sglang", "--output", "again.json"}, "engine.json"));
+  const Arguments even = {"--slots", "16", "--gpus", "4", "--first-layer", "2"};
+  const Json before = run_json(with({"plan", "loads.json"}, even));
+  run(with({"plan", "loads.json", "--format", "sglang", "--output", "engine.json"}, even));
+  const Arguments stay = with({"plan", "next.json", "--current", "engine.json", "--max-changes", "0"}, even);
+  EXPECT_EQ(run_json(stay)["physical_to_logical"], before["physical_to_logical"]);
+  const Outcome again = run(with(stay, {"--format", "sglang", "--output", "again.json"}));
   EXPECT_EQ(again.status, 0) << again.err;
   EXPECT_EQ(read("again.json"), read("engine.json"));
-  expect_sentence(1, "engine.json: has 5 layers, but there are to be 3", arguments({}, "engine.json"));
 }
 
 TEST_F(Current, MakesAutoASearch) {
@@ -140,12 +140,14 @@ TEST_F(Current, ThatDoesNotFitIsNamed) {
   expect_sentence(1, "plan.json: has 15 slots, but there are to be 16",
                   {"plan", "next.json", "--slots", "16", "--gpus", "4", "--current", "plan.json"});
   write("one.json", some_loads(1, 12).dump());
-  expect_sentence(1, "plan.json: has 3 layers, but there are to be 1",
+  expect_sentence(1, "plan.json: has 3 layers, but one.json has 1",
                   with({"plan", "one.json", "--current", "plan.json"}, gpus));
+  expect_sentence(1, "next.json: has 12 slots, but there are to be 15", arguments({}, "next.json"));
+  write("other.json", "{}");
   expect_sentence(1,
-                  "next.json: is no placement: it has neither physical_to_logical or physical_to_logical_map, as JSON, "
-                  "nor initial_global_assignments, as YAML",
-                  arguments({}, "next.json"));
+                  "other.json: is no placement: of physical_to_logical, physical_to_logical_map and layer_list it has "
+                  "none, nor is it a list of slots; in YAML it would be initial_global_assignments",
+                  arguments({}, "other.json"));
   expect_sentence(1, "none.json: No such file or directory", arguments({}, "none.json"));
 }
 

@@ -39,6 +39,7 @@ TEST_F(Gpus, HaveTheSlotsOfAList) {
                                    {"groups", 1},
                                    {"nodes", 1},
                                    {"gpus", 5},
+                                   {"samples", 1},
                                    {"slots_per_gpu", {4, 4, 4, 0, 3}}}));
   EXPECT_EQ(uneven["strategy"], "search");
   EXPECT_EQ(uneven["stats"]["duplicates"], 0);
@@ -219,12 +220,22 @@ TEST_F(ScoreOfGpus, ReadsThemFromThePlan) {
   EXPECT_EQ(stats(score_of_plan), planned);
   EXPECT_NE(run(with(score_of_plan, {"--format", "table"})).out.find("15 slots on 5 gpus, slots uneven, speeds differ"),
             std::string::npos);
-  // The other formats do not say how the gpus are.
-  for (const char* format : {"sglang", "tensorrt-llm"}) {
+  // These two formats say the slots, but not the speeds; the others cannot say that gpus are not alike.
+  for (const char* format : {"ascend", "omni"}) {
     SCOPED_TRACE(format);
     run(with({"plan", "loads.json", "--format", format, "--output", "other"}, gpus));
     EXPECT_EQ(stats(with({"score", "loads.json", "--plan", "other"}, gpus)), planned);
+    EXPECT_EQ(stats({"score", "loads.json", "--plan", "other", "--speeds", "1x3,0.5,2"}), planned);
     EXPECT_NE(stats({"score", "loads.json", "--plan", "other", "--gpus", "5"}), planned);
+  }
+  for (const char* format : {"sglang", "tensorrt-llm", "vllm"}) {
+    SCOPED_TRACE(format);
+    expect_error(2, {format, "unequal slots", "4 and 0"}, with({"plan", "loads.json", "--format", format}, gpus));
+    expect_error(2, {format, "unequal slots", "4 and 3"},
+                 {"plan", "loads.json", "--format", format, "--slots", "15", "--gpus", "4"});
+    expect_error(2, {format, "unequal slots", "4 and 0"},
+                 {"plan", "loads.json", "--format", format, "--current", "plan.json"});
+    EXPECT_EQ(run({"plan", "loads.json", "--format", format, "--slots-per-gpu", "4x4", "--gpus", "4"}).status, 0);
   }
 }
 
@@ -232,23 +243,37 @@ TEST_F(ScoreOfGpus, ReadsThemFromThePlanIfItsNumberIsSaidToo) {
   EXPECT_EQ(stats(with(score_of_plan, {"--gpus", "5"})), stats(score_of_plan));
 }
 
-TEST_F(ScoreOfGpus, PrefersWhatIsSaid) {
+TEST_F(ScoreOfGpus, PrefersTheSpeedsThatAreSaid) {
   const Json of_plan = stats(score_of_plan);
   EXPECT_EQ(stats(with(score_of_plan, gpus)), of_plan);
-  // Slower gpus, with the slots of the plan; and other slots, with its speeds.
+  // Slower gpus, with the slots of the plan.
   EXPECT_EQ(stats(with(score_of_plan, {"--speeds", "1x5"})),
             stats(with(score_of_plan, {"--gpus", "5", "--slots-per-gpu", "4x3,0,3", "--speeds", "1x5"})));
-  EXPECT_EQ(stats(with(score_of_plan, {"--slots-per-gpu", "3x5"})),
-            stats(with(score_of_plan, {"--gpus", "5", "--slots-per-gpu", "3x5", "--speeds", "1x3,0.5,2"})));
   EXPECT_NE(stats(with(score_of_plan, {"--speeds", "1x5"})), of_plan);
-  EXPECT_NE(stats(with(score_of_plan, {"--slots-per-gpu", "3x5"})), of_plan);
-  // Another number of gpus: the plan's are not they.
-  EXPECT_EQ(stats(with(score_of_plan, {"--gpus", "3"})),
-            stats(with(score_of_plan, {"--gpus", "3", "--speeds", "1x3"})));
+}
+
+TEST_F(ScoreOfGpus, RefusesOthersThanThoseOfThePlan) {
+  expect_error(1, sentence("plan.json: has 4 slots on gpu 0, but there are to be 3"),
+               with(score_of_plan, {"--slots-per-gpu", "3x5"}));
+  expect_error(1, sentence("plan.json: is of 5 gpus, but there are to be 3"), with(score_of_plan, {"--gpus", "3"}));
   expect_error(1, sentence("plan.json: shape.slots_per_gpu has 3 elements; it must have one for each of the 5 gpus"),
-               with(score_of_plan, {"--slots-per-gpu", "5x3"}));
-  expect_error(1, sentence("plan.json: shape.slots_per_gpu adds up to 14; it must be num_physical_experts, 15"),
-               with(score_of_plan, {"--slots-per-gpu", "3x4,2"}));
+               with(score_of_plan, {"--slots-per-gpu", "4x3"}));
+  const std::pair<const char*, std::string> bads[] = {
+      {"gpus", "plan.json: has 15 slots on 4 gpus, but its slots_per_gpu is of 15 slots on 5"},
+      {"slots", "plan.json: shape.slots is 4, but there are 15 slots"},
+      {"experts", "plan.json: shape.experts is 4, but there are 12 experts"},
+      {"slots_per_gpu", "plan.json: has 15 slots on 5 gpus, but its slots_per_gpu is of 4 slots on 1"},
+      {"speed_of_gpu", "plan.json: has 5 gpus, but its speed_of_gpu is of 1"}};
+  const Json plan = Json::parse(read("plan.json"));
+  for (const auto& [word, text] : bads) {
+    Json bad = plan;
+    if (bad["shape"][word].is_array())
+      bad["shape"][word] = {4};
+    else
+      bad["shape"][word] = 4;
+    write("plan.json", bad.dump());
+    expect_error(1, sentence(text), score_of_plan);
+  }
 }
 
 TEST_F(ScoreOfGpus, OfSamplesIsTheMeanOfEach) {

@@ -55,7 +55,8 @@ TEST_F(Input, EveryKindOfFileGivesTheSamePlan) {
 }
 
 TEST_F(Input, SamplesAreAddedUp) {
-  const Json expected = maps_of("-", "[[5,1,9],[0,4,4]]", {"--strategy", "lpt"});
+  Json expected = maps_of("-", "[[5,1,9],[0,4,4]]", {"--strategy", "lpt"});
+  expected["shape"]["samples"] = 2;
   write("loads.npy",
         Npy{.shape = "(2, 2, 3)", .data = bytes<std::int64_t>({2, 1, 4, 0, 0, 4, 3, 0, 5, 0, 4, 0})}.text());
   write("loads.json", "[[[2,1,4],[0,0,4]],[[3,0,5],[0,4,0]]]");
@@ -106,11 +107,11 @@ TEST_F(Input, BadJsonIsNamed) {
       {"[1,2]", {"1 dimension"}},
       {"[]", {"dimension"}},
       {"[[]]", {"0 experts"}},
-      {"5", {"0 dimensions"}},
-      {"null", {"logical_count"}},
+      {"null", {"line 1", "'null'"}},
       {"{\"loads\":[[1,2]]}", {"logical_count"}},
       {"{\"logical_count\":[[1,2]],\"logical_count\":[[1,2]]}", {"logical_count", "twice"}},
-      {"", {"not JSON"}},
+      {"", {"no loads"}},
+      {"{", {"not JSON"}},
       {"[[1,2]", {"not JSON", "line 1"}},
       {"[[1,\n NaN]]", {"not JSON", "line 2"}},
       {"[[1,1e999]]", {"not JSON", "1e999"}},
@@ -140,9 +141,10 @@ TEST_F(Input, DeepJsonIsRefusedQuietly) {
 TEST_F(Input, BadNpyIsNamed) {
   const std::string data = bytes<std::int64_t>({1, 2, 3, 4, 5, 6});
   const std::pair<Npy, std::vector<std::string>> bads[] = {
-      {{.shape = "(2, 3)", .data = data, .fortran_order = "True"}, {"Fortran order"}},
-      {{.descr = ">i8", .shape = "(2, 3)", .data = data}, {"'>i8'"}},
-      {{.descr = "<u4", .shape = "(2, 6)", .data = data}, {"'<u4'"}},
+      {{.descr = "<c8", .shape = "(2, 3)", .data = data}, {"'<c8'"}},
+      {{.descr = "<f16", .shape = "(1, 3)", .data = data}, {"'<f16'"}},
+      {{.descr = "|O", .shape = "(2, 3)", .data = data}, {"'|O'"}},
+      {{.descr = "i8", .shape = "(2, 3)", .data = data}, {"'i8'"}},
       {{.shape = "(2, 3)", .data = data, .version = 4}, {"version 4"}},
       {{.shape = "(2, 3)", .data = data.substr(1)}, {"47 bytes", "48"}},
       {{.shape = "(2, 3)", .data = data + "x"}, {"49 bytes", "48"}},
@@ -186,13 +188,26 @@ TEST_F(Input, BadCsvIsNamed) {
       {"1,2\n\n3\n", {"line 3", "1 expert", "2"}},
       {"1,2\n3,nan\n", {"layer 1", "expert 1", "nan"}},
       {"1,2\n3,-4\n", {"layer 1", "expert 1", "-4"}},
-      {"layer,load\n1,2\n", {"line 1", "'layer'"}},
+      {"layer,load\n1,2\n", {"line 1", "layer, expert and count"}},
       {"", {"no loads"}},
       {"sample,layer,e0\n", {"no loads"}},
-      {"sample,layer,e0\n0,0,1\n0,2,1\n", {"line 3", "'2'", "layer 1"}},
-      {"sample,layer,e0\n0,0,1\n1,0,1\n1,1,1\n", {"line 4", "'1'", "sample 2"}},
-      {"sample,layer,e0\n0,0,1\n0,1,1\n1,0,1\n", {"layer 1", "sample 1"}},
-      {"sample,layer,e0\n0\n", {"line 2", "layer 0"}},
+      {"sample,layer,e0\n0,0,1\n1,0,1\n1,1,1\n", {"sample 0", "no layer 1"}},
+      {"sample,layer,e0\n0,0,1\n0,1,1\n1,0,1\n", {"sample 1", "no layer 1"}},
+      {"sample,layer,e0\n0\n", {"line 2", "1 field"}},
+      {"sample,layer,e0\n0,0,1,2\n", {"line 2", "4 fields"}},
+      {"sample,layer,e0\n0,x,1\n", {"line 2", "'x'", "a layer"}},
+      {"layer,expert,count\n0,1,5\n0,-1,5\n", {"line 3", "'-1'", "an expert"}},
+      {"layer,expert,count\n0,1,5\n0,65535,5\n", {"line 3", "'65535'", "an expert"}},
+      {"layer,expert,count\n0,1,5\n0,0,6\n0,1,5\n", {"line 4", "layer 0, expert 1", "line 2"}},
+      {"layer,expert,count\n0,1,many\n", {"line 2", "'many'", "a load"}},
+      {"layer,expert,count\n0,1\n", {"line 2", "2 fields"}},
+      {"layer,expert\n0,1\n", {"line 1", "layer, expert and count"}},
+      {"expert,count\n0,1\n", {"line 1", "'layer'"}},
+      {"layer,expert,count,gpu\n0,1,2,3\n", {"line 1", "'gpu'"}},
+      {"layer,layer_id,e0\n0,1,2\n", {"line 1", "'layer_id'", "once more"}},
+      {"layer,e0,e2\n0,1,2\n", {"line 1", "'e2'", "expert 1"}},
+      {"e0,layer\n1,0\n", {"line 1", "'layer'", "behind"}},
+      {",0,1\n0,1,2\n", {"line 1", "''"}},
   };
   for (const Bad& bad : bads) {
     SCOPED_TRACE(bad.input);
@@ -207,8 +222,11 @@ TEST_F(Input, FilesThatCannotBeReadAreNamed) {
   expect_error(1, {"none.npy: No such file"}, plan_arguments("none.npy"));
   std::filesystem::create_directory(directory / "folder.json");
   expect_error(1, {"folder.json: Is a directory"}, plan_arguments("folder.json"));
-  write("loads.txt", "[[1,2]]");
-  expect_error(1, {"loads.txt: ", ".npy", ".json", ".csv"}, plan_arguments("loads.txt"));
+  for (const char* name : {"plan.pt", "arrays.npz"}) write(name, std::string("PK\x03\x04 and more"));
+  write("old.pt", "\x80\x02}q");
+  write("loads.safetensors", std::string("\x40\0\0\0\0\0\0\0{\"a\":", 13));
+  for (const std::string name : {"plan.pt", "arrays.npz", "old.pt", "loads.safetensors"})
+    expect_error(1, {name + ": ", "python -m eplb convert"}, plan_arguments(name));
 }
 
 TEST_F(Input, ImpossibleShapesAreNamed) {

@@ -22,8 +22,9 @@ class Score : public ToolTest {
 };
 
 TEST_F(Score, OfAPlanIsItsStatsInEachFormat) {
-  const std::pair<const char*, const char*> files[] = {
-      {"json", "plan.json"}, {"sglang", "sglang.json"}, {"tensorrt-llm", "config.yaml"}};
+  const std::pair<const char*, const char*> files[] = {{"json", "plan.json"},           {"sglang", "sglang.json"},
+                                                       {"tensorrt-llm", "config.yaml"}, {"vllm", "vllm.json"},
+                                                       {"ascend", "ascend.json"},       {"omni", "omni.npy"}};
   for (const auto& [format, file] : files) {
     SCOPED_TRACE(format);
     const Outcome outcome =
@@ -32,9 +33,10 @@ TEST_F(Score, OfAPlanIsItsStatsInEachFormat) {
     EXPECT_EQ(outcome.out, "");
     EXPECT_EQ(run_json({"score", "loads.json", "--plan", file, "--gpus", "2"}), Json({{"stats", stats}}));
   }
-  EXPECT_EQ(run_json(score_arguments())["stats"], stats);  // this format says how many gpus there are
-  expect_error(2, {"--gpus", "sglang.json"}, score_arguments("sglang.json"));
-  expect_error(2, {"--gpus", "config.yaml"}, score_arguments("config.yaml"));
+  for (const char* says_gpus : {"plan.json", "ascend.json", "omni.npy"})
+    EXPECT_EQ(run_json(score_arguments(says_gpus))["stats"], stats);
+  for (const char* does_not : {"sglang.json", "config.yaml", "vllm.json"})
+    expect_error(2, {"--gpus", does_not}, score_arguments(does_not));
 }
 
 TEST_F(Score, ReadsThePlanFromStdin) { EXPECT_EQ(run_json(score_arguments("-"), plan.dump())["stats"], stats); }
@@ -62,9 +64,6 @@ TEST_F(Score, SglangFormatIsWhatSglangLoads) {
   EXPECT_EQ(rows[2], plan["physical_to_logical"][0]);
   EXPECT_EQ(rows[3], plan["physical_to_logical"][1]);
   EXPECT_EQ(run_json({"score", "loads.json", "--plan", "s.json", "--gpus", "2", "--first-layer", "2"})["stats"], stats);
-  expect_error(1, {"s.json: ", "4 layers", "loads.json", "2"},
-               {"score", "loads.json", "--plan", "s.json", "--gpus", "2"});
-  expect_error(1, {"s.json: ", "4"}, {"score", "loads.json", "--plan", "s.json", "--gpus", "2", "--first-layer", "4"});
 }
 
 TEST_F(Score, TensorrtLlmFormatHasIntegerLayers) {
@@ -88,7 +87,8 @@ TEST_F(Score, ReadsWhatAYamlLibraryWouldWrite) {
   wrapped.replace(wrapped.find(','), 1, ",\n      ");
   write("config.yaml", "initial_global_assignments:\n  1: " + rows[0].dump() + "\n  12: " + wrapped +
                            "\nlayer_updates_per_iter: 0\nnum_slots: 6\n");
-  EXPECT_EQ(run_json({"score", "loads.json", "--plan", "config.yaml", "--gpus", "2"})["stats"], stats);
+  EXPECT_EQ(run_json({"score", "loads.json", "--plan", "config.yaml", "--gpus", "2", "--layers", "1,12"})["stats"],
+            stats);
 }
 
 TEST_F(Score, BadPlansAreNamed) {
@@ -134,11 +134,20 @@ TEST_F(Score, BadPlansAreNamed) {
   expect_error(1, {"other.json: ", "physical_to_logical"}, score_arguments("other.json"));
   const std::pair<const char*, std::vector<std::string>> yamls[] = {
       {"initial_global_assignments:\n", {"initial_global_assignments"}},
-      {"initial_global_assignments:\n  3: [0, 1\n", {"']'"}},
-      {"initial_global_assignments:\n  3: [0, x]\n", {"layer 3", "slot 1"}},
-      {"initial_global_assignments:\n  3: [0, 1]\n  4: [0]\n", {"layer 4", "1 slot", "2"}},
-      {"initial_global_assignments:\n  3: [0, 1]\n  3: [0, 1]\n", {"layer 3"}},
-      {"initial_global_assignments:\n  3: 5\n", {"'['"}},
+      {"a: initial_global_assignments\n", {"has no initial_global_assignments"}},
+      {"initial_global_assignments: []\n", {"line 1", "no map of layers"}},
+      {"initial_global_assignments:\n  3: [0, 1\n", {"not YAML", "line 3"}},
+      {"initial_global_assignments:\n  3: *there\n", {"not YAML", "line 2"}},
+      {"initial_global_assignments:\n  3: [0, x]\n", {"line 2", "'x'", "layer 3", "slot 1"}},
+      {"initial_global_assignments:\n  3: [0, 1.0]\n", {"'1.0'", "layer 3", "slot 1"}},
+      {"initial_global_assignments:\n  3: [0, [1]]\n", {"layer 3", "slot 1", "a list"}},
+      {"initial_global_assignments:\n  x: [0, 1]\n", {"line 2", "'x'", "layer"}},
+      {"initial_global_assignments:\n  3: [0, 1]\n  4: [0]\n", {"line 3", "layer 4", "1 slot", "2"}},
+      {"initial_global_assignments:\n  3: [0, 1]\n  3: [0, 1]\n", {"line 3", "layer 3", "twice"}},
+      {"initial_global_assignments:\n  3: 5\n", {"line 2", "layer 3", "no list"}},
+      {"initial_global_assignments:\n  3: []\n", {"line 2", "layer 3", "no list"}},
+      {"num_slots: 3\ninitial_global_assignments:\n  3: [0, 1]\n", {"line 1", "num_slots is 3", "2"}},
+      {"initial_global_assignments:\n  3: [0, 1]\n---\n4: 5\n", {"2 YAML documents"}},
   };
   for (const auto& [yaml, words_of_file] : yamls) {
     SCOPED_TRACE(yaml);
@@ -180,6 +189,46 @@ TEST_F(OutputFile, ThatCannotBeWrittenIsNamed) {
   expect_error(1, {"folder: Is a directory"}, plan_to("folder"), "[[1,2]]");
 }
 
+TEST_F(OutputFile, IsNeverAnInput) {
+  const std::string loads = "[[5,1,9,2],[3,3,0,8]]";
+  write("loads.json", loads);
+  run({"plan", "loads.json", "--slots", "6", "--gpus", "2", "--output", "plan.json"});
+  const std::string plan = read("plan.json");
+  std::filesystem::create_symlink("plan.json", directory / "link.json");
+  const Arguments plan_from = {"plan", "loads.json", "--current", "plan.json", "--output"};
+  for (const std::string name : {"loads.json", "plan.json", "./plan.json", "link.json"}) {
+    Arguments arguments = plan_from;
+    arguments.push_back(name);
+    expect_error(2, {"--output", "'" + name + "'"}, arguments);
+  }
+  expect_error(2, {"--output"}, {"score", "loads.json", "--plan", "plan.json", "--output", "plan.json"});
+  expect_error(2, {"--output"}, {"pack", "loads.json", "--packs", "2", "--output", "loads.json"});
+  expect_error(2, {"--output"},
+               {"compare", "loads.json", "loads.json", "--slots", "6", "--gpus", "2", "--output", "loads.json"});
+  expect_error(2, {"--output"}, {"pack", "loads.json", "--packs", "2", "--output", "loads.json"});
+  EXPECT_EQ(read("loads.json"), loads);
+  EXPECT_EQ(read("plan.json"), plan);
+  expect_error(2, {"stdin"}, {"plan", "-", "--current", "-"}, plan);
+}
+
+TEST_F(OutputFile, HasANameThatFits) {
+  const Outcome piped = run(plan_to("-"), "[[1,2]]");
+  EXPECT_EQ(Json::parse(piped.out)["shape"]["slots"], 4);
+  EXPECT_EQ(files(), 0u);
+  EXPECT_NE(run({"generate", "--shape", "2x4", "--kind", "real", "--output", "-"}).out, "");
+  for (const Arguments& empty : {plan_to(""), Arguments{"plan", ""}, Arguments{"plan", "-", "--current", ""},
+                                 Arguments{"score", "-", "--plan", ""}, Arguments{"plan", "-", "--counts-of", ""}})
+    expect_error(2, {"empty"}, empty);
+  write("loads.npy", "as before");
+  expect_error(2, {"'loads.npy'", ".npy"}, plan_to("loads.npy"), "[[1,2]]");
+  expect_error(2, {"'loads.npy'", ".npy"}, {"pack", "-", "--packs", "2", "--output", "loads.npy"}, "[[1,2]]");
+  expect_error(2, {"'loads.npy'", ".npy"}, {"generate", "--list", "--output", "loads.npy"});
+  EXPECT_EQ(read("loads.npy"), "as before");
+  Arguments omni = plan_to("plan.json");
+  omni.insert(omni.end(), {"--format", "omni"});
+  expect_error(2, {"'plan.json'", ".npy"}, omni, "[[1,2]]");
+}
+
 TEST_F(OutputFile, LeavesLinksAndDevicesAsTheyAre) {
   write("target.json", "");
   std::filesystem::permissions(directory / "target.json",
@@ -190,6 +239,10 @@ TEST_F(OutputFile, LeavesLinksAndDevicesAsTheyAre) {
   EXPECT_NE(read("target.json"), "");
   EXPECT_EQ(std::filesystem::status(directory / "target.json").permissions(),
             std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+  std::filesystem::create_symlink("new.json", directory / "to_nothing.json");
+  EXPECT_EQ(run(plan_to("to_nothing.json"), "[[1,2]]").status, 0);
+  EXPECT_TRUE(std::filesystem::is_symlink(directory / "to_nothing.json"));
+  EXPECT_NE(read("new.json"), "");
   EXPECT_EQ(run(plan_to("/dev/null"), "[[1,2]]").status, 0);
   EXPECT_TRUE(std::filesystem::is_character_file("/dev/null"));
 }

@@ -37,8 +37,9 @@ TEST_F(Plan, HasAllFieldsAndConsistentMaps) {
   const Json plan =
       run_json({"plan", "-", "--slots", "40", "--gpus", "8", "--nodes", "2", "--groups", "4", "--repeat", "3"},
                some_loads(5, 32).dump());
-  EXPECT_EQ(plan["shape"],
-            Json({{"layers", 5}, {"experts", 32}, {"slots", 40}, {"groups", 4}, {"nodes", 2}, {"gpus", 8}}));
+  EXPECT_EQ(
+      plan["shape"],
+      Json({{"layers", 5}, {"experts", 32}, {"slots", 40}, {"groups", 4}, {"nodes", 2}, {"gpus", 8}, {"samples", 1}}));
   EXPECT_NE(plan["strategy"], "auto");
   EXPECT_EQ(plan["backend"], "cpu");
   EXPECT_EQ(plan["seed"], 0);

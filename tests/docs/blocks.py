@@ -35,6 +35,8 @@ NEEDS = {
     "csharp.md": ["mcs", "mono"],
     "benchmarks.md": ["eplb_bench", "eplb_bench_stages_avx2"],
 }
+# Modules of Python that it needs.
+MODULES = {"python.md": "setuptools, wheel, pip, torch", "formats.md": "numpy"}
 
 
 def dedent(text):
@@ -103,6 +105,9 @@ DPKG_QUERY = """#!/bin/sh
 # A test installs nothing: what is missing has been said when this build was made.
 echo 'install ok installed'
 """
+PYTHON = """#!/bin/sh
+exec '{python}' "$@"
+"""
 PIP = """#!/bin/sh
 # Without the network, and into a directory of this test's own.
 command=$1
@@ -136,9 +141,9 @@ def find_missing(page, script, path, build):
     """What a page needs and this machine does not have."""
     needs = NEEDS.get(page.name, []) + (["eplb"] if re.search(r"^eplb ", script, re.MULTILINE) else [])
     missing = [need for need in needs if not shutil.which(need, path=f"{path}:{build}/tests/bench")]
-    if page.name == "python.md":
-        imports = subprocess.run([sys.executable, "-c", "import setuptools, wheel, pip, torch"], check=False, capture_output=True)
-        missing += ["pip, setuptools, wheel and torch"] if imports.returncode else []
+    if modules := MODULES.get(page.name):
+        imports = subprocess.run([sys.executable, "-c", f"import {modules}"], check=False, capture_output=True)
+        missing += [f"Python with {modules}"] if imports.returncode else []
     return missing
 
 
@@ -193,7 +198,7 @@ def run(page, build, stage, work):
     (work / "home").mkdir()
     script = script_of(page, work)
     found = {name: shutil.which(name) for name in ("cmake", "ctest")}
-    for name, text in {"cmake": CMAKE, "ctest": CTEST, "dpkg-query": DPKG_QUERY, "pip": PIP}.items():
+    for name, text in {"cmake": CMAKE, "ctest": CTEST, "dpkg-query": DPKG_QUERY, "python3": PYTHON, "pip": PIP}.items():
         tool = work / "bin" / name
         tool.write_text(text.format(build=build, stage=stage, work=work, python=sys.executable, **found))
         tool.chmod(0o755)

@@ -36,7 +36,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   cli::Planning planning;
   cli::Output output;
   std::string file;
+  cli::LoadMeaning meaning;
   cli::add_load_argument(app, file);
+  cli::add_axes_option(app, meaning);
+  cli::add_layer_options(app, meaning);
   cli::add_shape_options(app, shape);
   cli::add_strategy_option(app, planning.options.strategy);
   cli::add_placing_options(app, planning);
@@ -49,6 +52,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     return 0;
   }
   PROMISE(!file.empty() && planning.repeat > 0);
+  PROMISE(meaning.axes[0] + meaning.axes[1] + meaning.axes[2] == 3 && meaning.layer_step > 0);
+  for (const std::int32_t layer : meaning.layer_numbers) PROMISE(layer >= 0);
   check_array(shape.slots_per_gpu, shape.slots_per_gpu_count);
   check_array(shape.speed_of_gpu, shape.speed_of_gpu_count);
   check_array(shape.node_of_gpu, shape.node_of_gpu_count);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Files of loads. Each input is read as every format.
+// Files of loads, of any format: their names do not matter. Axes are as by default, and turned.
 #include "cli/load_file.h"
 
 #include <algorithm>
@@ -32,13 +32,17 @@ void check_round_trip(const scratch& folder, const cli::Loads& loads, const char
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static const scratch folder;
-  for (const char* name : {"loads.npy", "loads.json", "loads.csv"}) {
-    const std::string path = folder.write(name, data, size);
+  const std::string path = folder.write("loads", data, size);
+  cli::LoadMeaning turned;
+  turned.axes = {cli::LoadMeaning::layer, cli::LoadMeaning::sample, cli::LoadMeaning::expert};
+  turned.layer_step = 2;
+  for (const cli::LoadMeaning& meaning : {cli::LoadMeaning(), turned}) {
     cli::Loads loads;
-    if (!reads(path, [&] { loads = cli::read_loads(path); })) continue;
+    if (!reads(path, [&] { loads = cli::read_loads(path, meaning); })) continue;
     PROMISE(loads.samples > 0 && loads.layers > 0 && loads.experts > 0);
     const std::size_t count = std::visit([](const auto& values) { return values.size(); }, loads.values);
     PROMISE(count == product(loads.samples, loads.layers, loads.experts));
+    PROMISE(loads.layer_numbers.size() == index(loads.layers));
     if (std::holds_alternative<std::vector<std::int64_t>>(loads.values))
       for (const char* written : {"written.npy", "written.json", "written.csv"})
         check_round_trip(folder, loads, written);
