@@ -19,7 +19,7 @@ struct Loads {
   std::variant<std::vector<std::int64_t>, std::vector<std::int32_t>, std::vector<float>, std::vector<double>> values;
 };
 
-/// The whole of a file, or of stdin for "-".
+/// The whole of a file, or of stdin for "-", without a byte order mark.
 std::string read_text(const std::string& path);
 
 /// Reads loads from a file, whose name says what it holds, or JSON from stdin for "-".

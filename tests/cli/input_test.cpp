@@ -47,10 +47,14 @@ TEST_F(Input, EveryKindOfFileGivesTheSamePlan) {
   write("samples.json", "[[[5, 1, 9], [0, 4, 4]]]");
   write("sglang.json", R"({"rank": 0, "other": [[null, {"a": []}]], "logical_count": [[5, 1, 9], [0, 4, 4]]})");
   write("rows.csv", "5,1,9\n0,4,4\n");
+  write("marked.csv", "\xef\xbb\xbf\x35,1,9\n0,4,4\n");
+  write("marked_places.csv", "\xef\xbb\xbfsample,layer\n0,0,5,1,9\n0,1,0,4,4\n");
+  write("marked.json", "\xef\xbb\xbf[[5, 1, 9], [0, 4, 4]]");
   write("spaced.csv", "\r\n 5 , 1,9\r\n0,4,4.0");
   write("places.csv", "sample,layer,expert0,expert1,expert2\n0,0,5,1,9\n0,1,0,4,4\n");
   for (const char* file : {"v1.npy", "v2.npy", "v3.npy", "int32.npy", "float32.npy", "float64.npy", "other_writer.npy",
-                           "lists.json", "samples.json", "sglang.json", "rows.csv", "spaced.csv", "places.csv"})
+                           "lists.json", "samples.json", "sglang.json", "rows.csv", "spaced.csv", "places.csv",
+                           "marked.csv", "marked_places.csv", "marked.json"})
     EXPECT_EQ(maps_of(file), expected) << file;
 }
 
@@ -112,8 +116,13 @@ TEST_F(Input, BadJsonIsNamed) {
       {"{\"logical_count\":[[1,2]],\"logical_count\":[[1,2]]}", {"logical_count", "twice"}},
       {"", {"not JSON"}},
       {"[[1,2]", {"not JSON", "line 1"}},
-      {"[[1,\n NaN]]", {"not JSON", "line 2"}},
-      {"[[1,1e999]]", {"not JSON", "1e999"}},
+      {"[[1,\n 2x]]", {"not JSON", "line 2"}},
+      {"[[1 2]]", {"not JSON", "line 1"}},
+      {"[[1,2],[NaN,4]]", {"layer 1, expert 0 is NaN; it must be finite"}},
+      {"[[[1,2]],[[3,-Infinity]]]", {"sample 1, layer 0, expert 1 is -Infinity; it must be finite"}},
+      {"{\"logical_count\":[[Infinity,2]]}", {"layer 0, expert 0 is Infinity; it must be finite"}},
+      {"[[1,1e999]]", {"layer 0, expert 1 is 1e999; it must be finite"}},
+      {"{\"rank\":NaN}", {"not JSON", "column 9"}},
       {"[[1,-2]]", {"layer 0", "expert 1", "-2"}},
       {"[[1,1e300]]", {"layer 0", "expert 1", "1e+300"}},
   };
