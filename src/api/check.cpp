@@ -240,8 +240,7 @@ search_rules settle_search(const eplb_options& given, std::int32_t strategy, con
     fail(EPLB_ERROR_INVALID_ARGUMENT, "search_steps is %d, but strategy %s does not search", given.search_steps, name);
   if (given.samples == EPLB_SAMPLES_EACH)
     fail(EPLB_ERROR_INVALID_ARGUMENT, "samples is each, but strategy %s adds them up; search keeps them apart", name);
-  if (given.objective)
-    fail(EPLB_ERROR_INVALID_ARGUMENT, "objective is %d, but strategy %s does not search", given.objective, name);
+  if (given.objective) fail(EPLB_ERROR_INVALID_ARGUMENT, "objective is set, but strategy %s does not search", name);
   if (given.duplicates == EPLB_DUPLICATES_AVOID)
     fail(EPLB_ERROR_INVALID_ARGUMENT, "duplicates is avoid, which strategy %s does not; search does", name);
   return {};

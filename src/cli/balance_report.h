@@ -9,15 +9,16 @@
 
 namespace eplb::cli {
 
-/// The figures of a balance, but for its loads.
-nlohmann::ordered_json as_json(const Balance& balance);
+/// The figures of a balance, in all and layer by layer. @p layer_numbers are the model's, of each layer.
+nlohmann::ordered_json as_json(const Balance& balance, const eplb_shape& shape,
+                               const std::vector<std::int32_t>& layer_numbers);
 
-/// Two balances of the same layers and gpus side by side.
+/// Two balances on the same gpus side by side.
 struct BalanceReport {
   const Balance& before;
   const Balance& after;
-  std::int32_t gpus;
-  std::int32_t samples;
+  const eplb_shape& shape;
+  const std::vector<std::int32_t>& layer_numbers;  ///< The model's, of each layer.
   bool has_replicas = true;
   bool has_changes = false;  ///< It was planned from a placement.
   std::string before_name = "before";

@@ -10,6 +10,7 @@
 #include "options.h"
 #include "output.h"
 #include "plan_file.h"
+#include "refusal.h"
 #include "table.h"
 
 namespace eplb::cli {
@@ -24,13 +25,15 @@ struct CompareCommand {
   eplb_shape shape = defaults(eplb_shape_init);
   Planning planning;
   Output output;
+  const CLI::App* app = nullptr;
 
   void run();
 
  private:
   /// A strategy that cannot plan this.
   struct LeftOut {
-    std::string name, why;
+    std::string name;
+    Refusal why;
   };
 
   std::vector<Loads> read_all();
@@ -80,25 +83,30 @@ struct Entry {
 };
 
 void print_table(std::ostream& out, const std::vector<Entry>& entries) {
-  Table table("lrrrrr");
-  table.row({"strategy", "balancedness", "worst layer", "duplicates", "most replicas", "ms"});
+  Table table("lrrrrrr");
+  table.row({"strategy", "balancedness", "worst layer", "its number", "duplicates", "most replicas", "ms"});
   for (const auto& [name, plan] : entries)
     table.row({name == plan.strategy ? name : name + " = " + plan.strategy, fixed(plan.balance.balancedness, 4),
-               fixed(plan.balance.balancedness_min, 4), std::to_string(plan.balance.duplicates),
-               std::to_string(plan.balance.max_replica_count), fixed(plan.plan_ms, 3)});
+               fixed(plan.balance.balancedness_min, 4),
+               plan.balance.worst_layer < 0 ? "" : std::to_string(plan.balance.worst_layer),
+               std::to_string(plan.balance.duplicates), std::to_string(plan.balance.max_replica_count),
+               fixed(plan.plan_ms, 3)});
   table.print(out);
 }
 
 nlohmann::ordered_json results_of(const std::vector<Entry>& entries) {
   auto results = nlohmann::ordered_json::array();
-  for (const auto& [name, plan] : entries)
+  for (const auto& [name, plan] : entries) {
     results.push_back({{"strategy", name},
                        {"resolved", plan.strategy},
                        {"balancedness", plan.balance.balancedness},
                        {"balancedness_min", plan.balance.balancedness_min},
+                       {"worst_layer", nullptr},
                        {"duplicates", plan.balance.duplicates},
                        {"max_replica_count", plan.balance.max_replica_count},
                        {"plan_ms", plan.plan_ms}});
+    if (plan.balance.worst_layer >= 0) results.back()["worst_layer"] = plan.balance.worst_layer;
+  }
   return results;
 }
 
@@ -108,21 +116,21 @@ void CompareCommand::compare_strategies(const Loads& loads) {
   for (const std::string& name : strategies) {
     try {
       entries.push_back({name, plan(loads, name)});
-    } catch (const Error& error) {
+    } catch (const Refusal& refusal) {
       if (are_named) throw;
-      left_out.push_back({name, error.what()});
+      left_out.push_back({name, refusal});
     }
   }
-  if (entries.empty()) throw Error(left_out.front().why);
+  if (entries.empty()) throw Refusal(left_out.front().why);
   output.write([&](std::ostream& out) {
     if (output.is_table()) {
       out << loads.name << '\n' << as_text(shape) << "\n\n";
       print_table(out, entries);
       if (!left_out.empty()) out << "\nleft out, as they cannot plan this:\n";
-      for (const auto& [name, why] : left_out) out << "  " << name << ": " << why << '\n';
+      for (const auto& [name, why] : left_out) out << "  " << name << ": " << in_words_of(*app, why).text << '\n';
     } else {
       auto others = nlohmann::ordered_json::object();
-      for (const auto& [name, why] : left_out) others[name] = why;
+      for (const auto& [name, why] : left_out) others[name] = in_words_of(*app, why).text;
       JsonObject json(out);
       json.field("shape", as_json(shape, loads.samples));
       json.field("file", loads.name);
@@ -188,6 +196,7 @@ void CompareCommand::compare_files(const std::vector<Loads>& loads) {
 void add_compare(CLI::App& app) {
   const auto command = std::make_shared<CompareCommand>();
   CLI::App& compare = *app.add_subcommand("compare", "Compare strategies on a load, or a plan on several loads");
+  command->app = &compare;
   compare
       .add_option("files", command->files, "loads; with several, a placement is planned for each and judged under all")
       ->required()
@@ -208,7 +217,7 @@ void add_compare(CLI::App& app) {
       ->type_name("NAME");
   add_packing_options(compare, command->planning);
   add_output_options(compare, command->output, {"table", "json"});
-  compare.footer(strategies_help() +
+  compare.footer(strategies_help() + loads_help() +
                  "Examples:\n"
                  "  eplb compare loads.npy --slots 288 --gpus 32 --repeat 9\n"
                  "  eplb compare monday.npy tuesday.npy --slots 288 --gpus 32 --strategy lpt --strategy lpt-swap-l2");

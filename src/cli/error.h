@@ -4,6 +4,8 @@
 #include <stdexcept>
 #include <string>
 
+#include "eplb/eplb.h"
+
 namespace eplb::cli {
 
 /// Input that cannot be used: one sentence on stderr, exit status 1.
@@ -17,6 +19,16 @@ struct Error : std::runtime_error {
 /// A command line that makes no sense: a sentence and a hint at --help, exit status 2.
 struct UsageError : std::runtime_error {
   using std::runtime_error::runtime_error;
+};
+
+/// The library's refusal of an argument or a placement, which names the fields of eplb.h.
+struct Refusal : Error {
+  Refusal(eplb_status what_for, const std::string& about, const std::string& message)
+      : Error(about + ": " + message), status(what_for), file(about), sentence(message) {}
+
+  eplb_status status;
+  std::string file;  ///< That the call was about.
+  std::string sentence;
 };
 
 /// The user pressed Ctrl-C while the library was planning: exit status 130.

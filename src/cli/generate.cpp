@@ -87,7 +87,8 @@ void GenerateCommand::run() {
     output.write(output.is_table() ? print_list_table : print_list_json);
     return;
   }
-  if (shape.empty() || request.kind.empty()) throw UsageError("--shape and --kind are required, or --list");
+  if (shape.empty()) throw UsageError("--shape is required, or --list");
+  if (request.kind.empty()) throw UsageError("--kind is required, or --list");
   const LoadFormat format = output.is_stdout() ? LoadFormat::json : load_format(output.path);
   request.shape = requested_shape();
   const Loads loads = synthetic_loads(request);
@@ -103,19 +104,17 @@ void add_generate(CLI::App& app) {
   generate.add_flag("--list", command->list, "show the shapes, their deployments, and the kinds there are");
   generate.add_option("--shape", command->shape, "a name that --list shows, or LAYERSxEXPERTS")->type_name("SHAPE");
   generate.add_option("--kind", request.kind, "one that --list shows, such as real or zipf:1.2")->type_name("KIND");
-  generate.add_option("--samples", request.samples, "loads of all layers to make; default 1")
-      ->check(CLI::Range(1, 65535))
+  add_number(generate, "--samples", request.samples, 1, largest_extent, "loads of all layers to make; default 1")
       ->type_name("S");
-  generate.add_option("--tokens", request.tokens, "tokens in a sample, each to top-k experts; default 131072")
-      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 32))
+  add_number(generate, "--tokens", request.tokens, 1, std::int64_t{1} << 32,
+             "tokens in a sample, each to top-k experts; default 131072")
       ->type_name("T");
-  generate.add_option("--topk", command->topk, "experts of a token; default: the shape's, or 8")
-      ->check(CLI::Range(1, 65535))
+  add_number(generate, "--topk", command->topk, 1, largest_extent, "experts of a token; default: the shape's, or 8")
       ->type_name("K");
-  generate.add_option("--groups", command->groups, "router groups; default: the shape's, or 1")
-      ->check(CLI::Range(1, 65535))
+  add_number(generate, "--groups", command->groups, 1, largest_extent, "router groups; default: the shape's, or 1")
       ->type_name("K");
-  generate.add_option("--seed", request.seed, "the same seed makes the same loads; default 0")->type_name("S");
+  add_number(generate, "--seed", request.seed, 0, UINT64_MAX, "the same seed makes the same loads; default 0")
+      ->type_name("S");
   generate
       .add_option("--output", command->output.path, "FILE.npy, .json or .csv, int64; default, or -: JSON to stdout")
       ->check(file_name())

@@ -2,6 +2,10 @@
 #include "json_numbers.h"
 
 #include <algorithm>
+#include <cctype>
+#include <charconv>
+#include <cmath>
+#include <iterator>
 #include <limits>
 #include <nlohmann/json.hpp>
 
@@ -32,7 +36,8 @@ using nlohmann::json;
 /// Receives the events of nlohmann's parser, which keeps its own stack on the heap, so depth costs nothing.
 class Reader {
  public:
-  Reader(const std::string& name, const ExtentNames& extent_names) : name_(name), extent_names_(extent_names) {}
+  Reader(const std::string& text, const std::string& name, const ExtentNames& extent_names)
+      : text_(text), name_(name), extent_names_(extent_names) {}
 
   std::map<std::string, NumberArray> result;
 
@@ -117,13 +122,30 @@ class Reader {
     return true;
   }
 
-  bool parse_error(std::size_t, const std::string&, const json::exception& exception) {
+  bool parse_error(std::size_t position, const std::string&, const json::exception& exception) {
+    const std::string number = number_at(position);
+    if (array_ && !number.empty()) fail(place() + " is " + number + "; it must be finite");
     const std::string what = exception.what();
     fail("not JSON: " + what.substr(what.find("] ") + 2));
   }
 
  private:
   [[noreturn]] void fail(const std::string& what) const { cli::fail(name_, what); }
+
+  /// What is no JSON but a number to those who write such files, such as NaN, -Infinity or 1e999, up to which
+  /// @p position characters have been read; empty if it is something else.
+  std::string number_at(std::size_t position) const {
+    const auto is_part = [](char c) {
+      return std::isalnum(static_cast<unsigned char>(c)) || c == '+' || c == '-' || c == '.';
+    };
+    const auto begin = text_.begin(), last = begin + static_cast<std::ptrdiff_t>(std::min(position, text_.size()));
+    const auto first = std::find_if_not(std::make_reverse_iterator(last), text_.rend(), is_part).base();
+    const std::string word(first, std::find_if_not(last, text_.end(), is_part));
+    double value = 0;
+    const auto [end, status] = std::from_chars(word.data(), word.data() + word.size(), value);
+    const bool is_finite = status == std::errc() && std::isfinite(value);
+    return end == word.data() + word.size() && !is_finite ? word : "";
+  }
 
   /// An object, or a list of objects, that the parser is in.
   struct Container {
@@ -216,6 +238,7 @@ class Reader {
 
   static constexpr std::size_t unknown = std::numeric_limits<std::size_t>::max();
 
+  const std::string& text_;
   const std::string& name_;
   const ExtentNames& extent_names_;
   std::string path_;             // where the parser is; kept, as to join the keys anew is slow where they are many
@@ -233,7 +256,7 @@ class Reader {
 
 std::map<std::string, NumberArray> read_json_numbers(const std::string& text, const std::string& name,
                                                      const ExtentNames& extent_names) {
-  Reader reader(name, extent_names);
+  Reader reader(text, name, extent_names);
   json::sax_parse(text, &reader);
   return std::move(reader.result);
 }

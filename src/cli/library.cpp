@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "library.h"
 
+#include <iterator>
 #include <memory>
 #include <numeric>
 
@@ -40,16 +41,46 @@ eplb_maps as_maps(Placement& placement) {
   return maps;
 }
 
-/// Calls @p judge with an eplb_stats that has a buffer for the gpus, and takes over what it wrote.
-template <class Judge>
-Balance balance_from(const eplb_shape& shape, const std::string& subject, Judge judge) {
+struct Destroy {
+  void operator()(eplb_context* context) const { eplb_destroy(context); }
+};
+using Context = std::unique_ptr<eplb_context, Destroy>;
+
+/// "strategy search" -> "strategy search, which auto is here,".
+std::string say_what_auto_became(std::string message) {
+  const std::string word = "strategy ";
+  const std::size_t at = message.find(word);
+  if (at != message.npos)
+    message.insert(std::min(message.find_first_of(" ;,", at + word.size()), message.size()), ", which auto is here,");
+  return message;
+}
+
+/// The loads of one sample.
+eplb_input sample_of(const eplb_input& all, const Loads& loads, std::int32_t sample) {
+  eplb_input one = all;
+  const std::size_t values = product(loads.layers, loads.experts);
+  std::visit([&](const auto& list) { one.loads = list.data() + static_cast<std::size_t>(sample) * values; },
+             loads.values);
+  one.loads_count = values;
+  one.num_samples = 1;
+  return one;
+}
+
+/// The statistics of the library's with their buffers.
+Balance judge(const eplb_shape& shape, const eplb_input& input, const eplb_maps& maps, const std::string& subject) {
   Balance balance;
+  balance.layer_balancedness.resize(product(shape.num_layers, 1));
+  balance.layer_bound.resize(balance.layer_balancedness.size());
   balance.gpu_load.resize(product(shape.num_layers, shape.num_gpus));
   auto stats = defaults(eplb_stats_init);
+  stats.layer_balancedness = balance.layer_balancedness.data();
+  stats.layer_balancedness_count = balance.layer_balancedness.size();
+  stats.layer_bound = balance.layer_bound.data();
+  stats.layer_bound_count = balance.layer_bound.size();
   stats.gpu_load = balance.gpu_load.data();
   stats.gpu_load_count = balance.gpu_load.size();
   auto error = defaults(eplb_error_init);
-  check(judge(&stats, &error), error, subject);
+  check(eplb_score_placement(&shape, &input, &maps, &stats, &error), error, subject);
   balance.balancedness = stats.balancedness;
   balance.balancedness_min = stats.balancedness_min;
   balance.empty_layers = stats.empty_layers;
@@ -60,27 +91,86 @@ Balance balance_from(const eplb_shape& shape, const std::string& subject, Judge 
   return balance;
 }
 
-struct Destroy {
-  void operator()(eplb_context* context) const { eplb_destroy(context); }
-};
-using Context = std::unique_ptr<eplb_context, Destroy>;
-
-Context create(const eplb_shape& shape, const eplb_options& options, const std::string& subject) {
-  eplb_context* context = nullptr;
-  auto error = defaults(eplb_error_init);
-  check(eplb_create(&shape, &options, &context, &error), error, subject);
-  return Context(context);
+/// What follows from the statistics of all samples and of each.
+void add_what_follows(Balance& balance, const eplb_shape& shape) {
+  const Burden burden(shape);
+  double largest = 0, mean = 0;
+  for (std::size_t sample = 0; sample < balance.samples.size(); ++sample) {
+    const Balance& one = balance.samples[sample];
+    if (one.balancedness < balance.samples[balance.worst_sample].balancedness) balance.worst_sample = sample;
+    for (std::int32_t layer = 0; layer < shape.num_layers; ++layer) {
+      largest += burden.of(one.gpu_loads(layer), burden.worst_gpu(one.gpu_loads(layer)));
+      mean += burden.mean(one.gpu_loads(layer));
+    }
+  }
+  if (mean > 0) balance.max_over_mean = largest / mean;
+  for (std::int32_t layer = 0; layer < shape.num_layers; ++layer)
+    if (burden.mean(balance.gpu_loads(layer)) > 0 &&
+        (balance.worst_layer < 0 || balance.balancedness_of(layer) < balance.balancedness_of(balance.worst_layer)))
+      balance.worst_layer = layer;
 }
+
+/// A placement, of which slots may be empty, slot by slot.
+class SlotShares {
+ public:
+  SlotShares(const eplb_shape& shape, const std::vector<std::int32_t>& expert_in_slot)
+      : slots_(product(shape.num_physical_experts, 1)), expert_(expert_in_slot) {
+    const std::vector<std::int32_t> slots_of_gpu = slots_of_gpus(shape);
+    for (auto slot = expert_.begin(); slot != expert_.end();) {
+      std::vector<std::int32_t> replicas(product(shape.num_logical_experts, 1)), last_gpu(replicas.size(), -1);
+      const auto row = slot;
+      for (std::int32_t gpu = 0; gpu < shape.num_gpus; ++gpu)
+        for (const auto end = slot + slots_of_gpu[static_cast<std::size_t>(gpu)]; slot != end; ++slot) {
+          if (*slot < 0) continue;
+          const auto expert = static_cast<std::size_t>(*slot);
+          max_replica_count = std::max(max_replica_count, ++replicas[expert]);
+          duplicates += last_gpu[expert] == gpu ? 1 : 0;
+          last_gpu[expert] = gpu;
+        }
+      experts_without_slot += std::count(replicas.begin(), replicas.end(), 0);
+      std::transform(row, slot, std::back_inserter(replicas_),
+                     [&](std::int32_t expert) { return expert < 0 ? 0 : replicas[static_cast<std::size_t>(expert)]; });
+    }
+  }
+
+  /// What each slot has of the loads, [S][L][P].
+  std::vector<double> of(const Loads& loads) const {
+    std::vector<double> out;
+    const auto experts = static_cast<std::size_t>(loads.experts);
+    std::visit(
+        [&](const auto& values) {
+          for (std::size_t row = 0; row < values.size(); row += experts)
+            for (std::size_t slot = 0; slot < slots_; ++slot) {
+              const std::size_t i = row / experts * slots_ % expert_.size() + slot;
+              out.push_back(replicas_[i]
+                                ? static_cast<double>(values[row + static_cast<std::size_t>(expert_[i])]) / replicas_[i]
+                                : 0.0);
+            }
+        },
+        loads.values);
+    return out;
+  }
+
+  std::int64_t duplicates = 0, experts_without_slot = 0;
+  std::int32_t max_replica_count = 0;
+
+ private:
+  std::size_t slots_;
+  const std::vector<std::int32_t>& expert_;  // [L][P]
+  std::vector<std::int32_t> replicas_;       // [L][P] of the expert in a slot; 0: it is empty
+};
 
 }  // namespace
 
-void check(eplb_status status, const eplb_error& error, const std::string& subject) {
+void check(eplb_status status, const eplb_error& error, const std::string& file, std::int32_t strategy) {
   if (status == EPLB_SUCCESS) return;
   if (status == EPLB_ERROR_CANCELLED) throw Cancelled();
-  const std::string message = error.message[0] ? error.message : eplb_status_string(status);
-  const bool about_contents = status == EPLB_ERROR_INVALID_ARGUMENT || status == EPLB_ERROR_INVALID_LOAD ||
-                              status == EPLB_ERROR_INVALID_PLACEMENT;
-  throw Error(about_contents ? subject + ": " + message : message);
+  std::string message = error.message[0] ? error.message : eplb_status_string(status);
+  if (strategy == EPLB_STRATEGY_AUTO) message = say_what_auto_became(std::move(message));
+  if (status == EPLB_ERROR_INVALID_ARGUMENT || status == EPLB_ERROR_INVALID_PLACEMENT)
+    throw Refusal(status, file, message);
+  if (status == EPLB_ERROR_INVALID_LOAD) fail(file, message);
+  throw Error(message);
 }
 
 std::string library_version() {
@@ -105,32 +195,90 @@ eplb_input as_input(const Loads& loads, std::uint64_t seed) {
 
 std::vector<std::int32_t> slots_of_gpus(const eplb_shape& shape) {
   if (shape.slots_per_gpu) return {shape.slots_per_gpu, shape.slots_per_gpu + shape.slots_per_gpu_count};
-  std::vector<std::int32_t> slots;
-  for (std::int32_t gpu = 0; gpu < shape.num_gpus; ++gpu)
-    slots.push_back(shape.num_physical_experts / shape.num_gpus +
-                    (gpu < shape.num_physical_experts % shape.num_gpus ? 1 : 0));
+  std::vector<std::int32_t> slots(product(shape.num_gpus, 1), shape.num_physical_experts / shape.num_gpus);
+  for (std::int32_t gpu = 0; gpu < shape.num_physical_experts % shape.num_gpus; ++gpu)
+    ++slots[static_cast<std::size_t>(gpu)];
   return slots;
 }
 
-Balance score(const eplb_shape& shape, const Loads& loads, const Placement& placement, const std::string& subject) {
-  const eplb_input input = as_input(loads);
-  // The struct for maps serves reading and writing, so its pointers are not const; here they are only read.
-  const eplb_maps maps = as_maps(const_cast<Placement&>(placement));
-  return balance_from(shape, subject, [&](eplb_stats* stats, eplb_error* error) {
-    return eplb_score_placement(&shape, &input, &maps, stats, error);
-  });
+Burden::Burden(const eplb_shape& shape) {
+  const std::vector<std::int32_t> slots = slots_of_gpus(shape);
+  for (std::size_t gpu = 0; gpu < slots.size(); ++gpu)
+    speed_.push_back(slots[gpu] == 0 ? 0.0 : shape.speed_of_gpu ? static_cast<double>(shape.speed_of_gpu[gpu]) : 1.0);
+  total_speed_ = std::accumulate(speed_.begin(), speed_.end(), 0.0);
 }
 
-Balance score_experts_in_order(eplb_shape shape, const Loads& loads) {
-  shape.num_physical_experts = shape.num_logical_experts;
-  shape.slots_per_gpu = nullptr;
-  shape.slots_per_gpu_count = 0;
-  const auto experts = static_cast<std::ptrdiff_t>(shape.num_logical_experts);
-  Placement placement;
-  placement.physical_to_logical.resize(product(shape.num_layers, shape.num_logical_experts));
-  for (auto row = placement.physical_to_logical.begin(); row != placement.physical_to_logical.end(); row += experts)
-    std::iota(row, row + experts, 0);
-  return score(shape, loads, placement, loads.name);
+double Burden::of(std::span<const double> gpu_load, std::size_t gpu) const {
+  return speed_[gpu] > 0 ? gpu_load[gpu] / speed_[gpu] : 0;
+}
+
+double Burden::mean(std::span<const double> gpu_load) const {
+  return std::accumulate(gpu_load.begin(), gpu_load.end(), 0.0) / total_speed_;
+}
+
+std::size_t Burden::worst_gpu(std::span<const double> gpu_load) const {
+  std::size_t worst = 0;
+  for (std::size_t gpu = 1; gpu < speed_.size(); ++gpu)
+    if (of(gpu_load, gpu) > of(gpu_load, worst)) worst = gpu;
+  return worst;
+}
+
+Balance score(const eplb_shape& shape, const Loads& loads, const Placement& placement, const std::string& subject,
+              const std::vector<std::int32_t>& current) {
+  eplb_input input = as_input(loads);
+  input.current = current.empty() ? nullptr : current.data();
+  input.current_count = current.size();
+  // The struct for maps serves reading and writing, so its pointers are not const; here they are only read.
+  const eplb_maps maps = as_maps(const_cast<Placement&>(placement));
+  Balance balance = judge(shape, input, maps, subject);
+
+  for (std::int32_t sample = 0; sample < loads.samples; ++sample)
+    balance.samples.push_back(judge(shape, sample_of(input, loads, sample), maps, subject));
+  add_what_follows(balance, shape);
+  return balance;
+}
+
+Balance score_incomplete(const eplb_shape& shape, const Loads& loads, const std::vector<std::int32_t>& expert_in_slot) {
+  const SlotShares shares(shape, expert_in_slot);
+  // To the library each slot is an expert of its own, with its share of the load.
+  eplb_shape of_slots = shape;
+  of_slots.num_logical_experts = shape.num_physical_experts;
+  Loads slot_loads{loads.name, loads.samples, loads.layers, shape.num_physical_experts, {}, loads.layer_numbers};
+  slot_loads.values = shares.of(loads);
+  Placement each_in_its_slot;
+  each_in_its_slot.physical_to_logical = experts_in_order(of_slots);
+  Balance balance = score(of_slots, slot_loads, each_in_its_slot, loads.name);
+  balance.duplicates = shares.duplicates;
+  balance.max_replica_count = shares.max_replica_count;
+  balance.experts_without_slot = shares.experts_without_slot;
+  return balance;
+}
+
+std::vector<std::int32_t> experts_in_order(const eplb_shape& shape) {
+  const std::vector<std::int32_t> slots = slots_of_gpus(shape);
+  std::vector<std::int32_t> held(slots.size(), 0);
+  for (std::int32_t left = shape.num_logical_experts; left > 0;)
+    for (std::size_t gpu = 0; gpu < slots.size() && left > 0; ++gpu)
+      if (held[gpu] < slots[gpu]) ++held[gpu], --left;
+  std::vector<std::int32_t> out;
+  for (std::int32_t layer = 0; layer < shape.num_layers; ++layer) {
+    std::int32_t next = 0;
+    for (std::size_t gpu = 0; gpu < slots.size(); ++gpu)
+      for (std::int32_t slot = 0; slot < slots[gpu]; ++slot) out.push_back(slot < held[gpu] ? next++ : -1);
+  }
+  return out;
+}
+
+void Planning::allow_to_fill_empty_slots(std::int32_t layers) {
+  const std::size_t slots = current.size() / static_cast<std::size_t>(layers);
+  std::int64_t most = 0, all = 0;
+  for (auto row = current.begin(); row != current.end(); row += static_cast<std::ptrdiff_t>(slots)) {
+    const std::int64_t empty = std::count(row, row + static_cast<std::ptrdiff_t>(slots), -1);
+    most = std::max(most, empty);
+    all += empty;
+  }
+  if (max_changes >= 0) max_changes = static_cast<std::int32_t>(std::min<std::int64_t>(max_changes + most, INT32_MAX));
+  if (max_changes_in_all >= 0) max_changes_in_all = std::min(max_changes_in_all, INT64_MAX - all) + all;
 }
 
 Plan make_plan(const eplb_shape& shape, const Planning& planning, const Loads& loads, bool with_logical_to_physical) {
@@ -138,13 +286,15 @@ Plan make_plan(const eplb_shape& shape, const Planning& planning, const Loads& l
   options.max_samples = loads.samples;
   if (!planning.current.empty() && options.strategy == EPLB_STRATEGY_AUTO) options.strategy = EPLB_STRATEGY_SEARCH;
   const Progress progress(options, std::string("planning, ") + eplb_strategy_name(options.strategy));
-  const Context context = create(shape, options, loads.name);
+  auto error = defaults(eplb_error_init);
+  eplb_context* created = nullptr;
+  check(eplb_create(&shape, &options, &created, &error), error, loads.name, planning.options.strategy);
+  const Context context(created);
   eplb_input input = as_input(loads, planning.seed);
   input.current = planning.current.empty() ? nullptr : planning.current.data();
   input.current_count = planning.current.size();
   input.max_changes_per_layer = planning.max_changes;
   input.max_changes = planning.max_changes_in_all;
-  auto error = defaults(eplb_error_init);
 
   Plan plan;
   Placement& placement = plan.placement;
@@ -154,7 +304,8 @@ Plan make_plan(const eplb_shape& shape, const Planning& planning, const Loads& l
   const eplb_maps maps = as_maps(placement);
   plan.plan_ms = median_ms(planning.repeat, [&] {
     const eplb_status status = eplb_submit_weights(context.get(), &input, &error);
-    check(status, error, status == EPLB_ERROR_INVALID_PLACEMENT ? planning.current_name : loads.name);
+    check(status, error, status == EPLB_ERROR_INVALID_PLACEMENT ? planning.current_name : loads.name,
+          planning.options.strategy);
     check(eplb_get_maps(context.get(), &maps, &error), error, loads.name);
   });
 
@@ -165,8 +316,7 @@ Plan make_plan(const eplb_shape& shape, const Planning& planning, const Loads& l
     const eplb_maps all_maps = as_maps(placement);
     check(eplb_get_maps(context.get(), &all_maps, &error), error, loads.name);
   }
-  plan.balance = balance_from(
-      shape, loads.name, [&](eplb_stats* stats, eplb_error* why) { return eplb_get_stats(context.get(), stats, why); });
+  plan.balance = score(shape, loads, placement, loads.name, planning.current);
   plan.strategy = eplb_strategy_name(eplb_context_strategy(context.get()));
   plan.policy = eplb_context_policy(context.get()) == EPLB_POLICY_GLOBAL ? "global" : "hierarchical";
   plan.backend = eplb_backend_name(eplb_context_backend(context.get()));

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -21,9 +22,9 @@ Struct defaults(eplb_status(EPLB_CALL* init)(Struct*, std::size_t)) {
   return result;
 }
 
-/// Throws unless @p status is success. @p subject, the file the call was about, is put before a message that
-/// concerns its contents.
-void check(eplb_status status, const eplb_error& error, const std::string& subject);
+/// Throws unless @p status is success. @p file is what the call was about, @p strategy the one that was asked for: of
+/// auto a message says what it became.
+void check(eplb_status status, const eplb_error& error, const std::string& file, std::int32_t strategy = -1);
 
 /// Version of the library that was loaded, such as "0.1.0".
 std::string library_version();
@@ -43,7 +44,23 @@ struct Placement {
 /// Slots of each gpu.
 std::vector<std::int32_t> slots_of_gpus(const eplb_shape& shape);
 
-/// eplb_stats with its buffer for the gpus.
+/// What the gpus of a layer have to bear: their load / their speed.
+class Burden {
+ public:
+  explicit Burden(const eplb_shape& shape);
+
+  double of(std::span<const double> gpu_loads, std::size_t gpu) const;
+  /// What each gpu that has slots would have to bear if all had to bear the same.
+  double mean(std::span<const double> gpu_loads) const;
+  /// The gpu that has to bear most, the first of them.
+  std::size_t worst_gpu(std::span<const double> gpu_loads) const;
+
+ private:
+  std::vector<double> speed_;  // 0: it has no slots
+  double total_speed_;
+};
+
+/// eplb_stats with its buffers, and what follows from them.
 struct Balance {
   double balancedness = 1;
   double balancedness_min = 1;
@@ -52,14 +69,34 @@ struct Balance {
   std::int32_t max_replica_count = 0;
   double bound = 1;
   std::int64_t changes = 0;
-  std::vector<double> gpu_load;  ///< [L][G]
+  std::int64_t experts_without_slot = 0;   ///< Of all layers; their load is nobody's.
+  std::vector<double> layer_balancedness;  ///< [L]
+  std::vector<double> layer_bound;         ///< [L]
+  std::vector<double> gpu_load;            ///< [L][G] mean over the samples.
+
+  std::vector<Balance> samples;   ///< The same under each by itself.
+  std::size_t worst_sample = 0;   ///< The one with the least balancedness.
+  std::int32_t worst_layer = -1;  ///< The one with the least balancedness; -1: none has load.
+  /// Sum over samples and layers of what the gpu that bears most bears / sum of the mean.
+  double max_over_mean = 1;
+
+  double balancedness_of(std::int32_t layer) const { return layer_balancedness[static_cast<std::size_t>(layer)]; }
+  std::span<const double> gpu_loads(std::int32_t layer) const {
+    const std::size_t gpus = gpu_load.size() / layer_balancedness.size();
+    return std::span(gpu_load).subspan(static_cast<std::size_t>(layer) * gpus, gpus);
+  }
 };
 
-/// Judges @p placement of @p subject, a file's name, under @p loads.
-Balance score(const eplb_shape& shape, const Loads& loads, const Placement& placement, const std::string& subject);
+/// Judges @p placement of @p subject, a file's name, under @p loads. Changes count from @p current, if it is not empty.
+Balance score(const eplb_shape& shape, const Loads& loads, const Placement& placement, const std::string& subject,
+              const std::vector<std::int32_t>& current = {});
 
-/// The balance of a model served without a balancer: slot i holds expert i, no replicas.
-Balance score_experts_in_order(eplb_shape shape, const Loads& loads);
+/// Judges a placement of which slots may be empty, -1, and experts without one. Its bound is that of a placement
+/// without replicas.
+Balance score_incomplete(const eplb_shape& shape, const Loads& loads, const std::vector<std::int32_t>& expert_in_slot);
+
+/// A model served without a balancer: the experts in order, as many on each gpu as there is room for, each once.
+std::vector<std::int32_t> experts_in_order(const eplb_shape& shape);
 
 /// How to plan, as a user says it.
 struct Planning {
@@ -70,6 +107,9 @@ struct Planning {
   std::string current_name;
   std::int32_t max_changes = -1;  ///< Of a layer; -1: any number.
   std::int64_t max_changes_in_all = -1;
+
+  /// Filling the empty slots of the current placement has to be, so it does not count.
+  void allow_to_fill_empty_slots(std::int32_t layers);
 };
 
 struct Plan {

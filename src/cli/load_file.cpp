@@ -199,6 +199,7 @@ std::string read_text(const std::string& path) {
   char buffer[1 << 16];
   while (const std::size_t got = std::fread(buffer, 1, sizeof buffer, file)) text.append(buffer, got);
   if (std::ferror(file)) fail(path, std::generic_category().message(errno));
+  if (text.starts_with("\xef\xbb\xbf")) text.erase(0, 3);  // the byte order mark that editors put before UTF-8
   return text;
 }
 

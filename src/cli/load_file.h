@@ -33,7 +33,7 @@ struct LoadMeaning {
   std::vector<std::int32_t> layer_numbers;  ///< Instead of these two, unless it is empty.
 };
 
-/// The whole of a file, or of stdin for "-".
+/// The whole of a file, or of stdin for "-", without a byte order mark.
 std::string read_text(const std::string& path);
 
 /// Reads loads from a file, or from stdin for "-".

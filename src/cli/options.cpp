@@ -6,6 +6,8 @@
 #include <memory>
 #include <numeric>
 
+#include "error.h"
+
 namespace eplb::cli {
 namespace {
 
@@ -18,27 +20,65 @@ std::string joined(const Choices& choices, const std::string& separator) {
 /// Checks without a say in the help text, where the option's description has it.
 CLI::Validator silent(CLI::Validator validator) { return validator.description(""); }
 
-/// An option whose value is a list, such as 9x31,8. The option keeps the list that it gives to `use`.
+template <class T>
+std::string in_decimal(T value) {
+  char digits[64];
+  if constexpr (std::is_integral_v<T>)
+    return {digits, std::to_chars(digits, std::end(digits), value).ptr};
+  else
+    return {digits, std::to_chars(digits, std::end(digits), value, std::chars_format::fixed).ptr};
+}
+
+/// Reads a number as people write it: 010, which C takes for 8, is an invalid argument, as are +1, 0x10 and 1e2.
+template <class T>
+std::errc read_number(const std::string& text, T& value) {
+  const char* const end = text.data() + text.size();
+  const auto [stop, status] = std::from_chars(text.data(), end, value);
+  if constexpr (std::is_integral_v<T>) {
+    const std::size_t first = text.starts_with('-') ? 1 : 0;
+    if (text.size() == first || text.find_first_not_of("0123456789", first) != text.npos ||
+        (text[first] == '0' && text.size() > 1))
+      return std::errc::invalid_argument;
+    return status == std::errc() ? status : std::errc::result_out_of_range;  // -1, where T has no sign
+  }
+  return stop == end ? status : std::errc::invalid_argument;
+}
+
+/// Of @p what, such as "--slots".
+template <class T>
+void check_range(const std::string& what, const std::string& text, std::errc status, T value, T least, T most) {
+  if (status != std::errc() || !(value >= least && value <= most))
+    throw UsageError(what + " is " + text + "; it must be " + in_decimal(least) + " to " + in_decimal(most));
+}
+
+/// A value for each gpu out of a list such as 9x31,8.
+template <class T>
+std::vector<T> read_list(const std::string& option, const std::string& text, T least, T most) {
+  std::vector<T> list;
+  for (const std::string& item : CLI::detail::split(text, ',')) {
+    const std::size_t x = item.find('x'), room = largest_extent - std::min<std::size_t>(list.size(), largest_extent);
+    T value{};
+    std::size_t times = 1;
+    const std::errc status = read_number(item.substr(0, x), value);
+    if (status == std::errc::invalid_argument ||
+        (x != item.npos && read_number(item.substr(x + 1), times) != std::errc()) || times > room)
+      throw CLI::ValidationError(option, "'" + item + "' is neither a number nor of the form 9x31");
+    check_range(option + " of gpu " + std::to_string(list.size()), item.substr(0, x), status, value, least, most);
+    list.insert(list.end(), times, value);
+  }
+  return list;
+}
+
+/// An option whose value is such a list, with values from least to most. It keeps the list that it gives to `use`.
 template <class T, class Use>
-CLI::Option* add_list(CLI::App& command, const std::string& name, const std::string& help, const std::string& type,
-                      Use use) {
+CLI::Option* add_list(CLI::App& command, const std::string& name, T least, T most, const std::string& help,
+                      const std::string& type, Use use) {
   const auto list = std::make_shared<std::vector<T>>();
   return command
       .add_option_function<std::string>(
           name,
-          [name, list, use](const std::string& text) {
-            constexpr std::size_t most = 65535;
-            list->clear();
-            for (const std::string& item : CLI::detail::split(text, ',')) {
-              const std::size_t x = item.find('x');
-              T value{};
-              std::size_t times = 1;
-              if (!CLI::detail::lexical_cast(item.substr(0, x), value) ||
-                  (x != item.npos && !CLI::detail::lexical_cast(item.substr(x + 1), times)) ||
-                  times > most - std::min(most, list->size()))
-                throw CLI::ValidationError(name, "'" + item + "' is neither a number nor of the form 9x31");
-              list->insert(list->end(), times, value);
-            }
+          [=](const std::string& text) {
+            *list = read_list<T>(name, text, least, most);
             use(*list);
           },
           help)
@@ -91,9 +131,19 @@ CLI::Option* add_choice(CLI::App& command, const std::string& option, std::int32
       ->type_name(names);
 }
 
-CLI::Validator not_negative() {
-  return CLI::Validator(
-      [](const std::string& text) { return text[0] == '-' ? text + " is less than 0" : std::string(); }, "");
+template <class T>
+CLI::Option* add_number(CLI::App& command, const std::string& option, T& value, std::type_identity_t<T> least,
+                        std::type_identity_t<T> most, const std::string& help) {
+  return command.add_option_function<std::string>(
+      option,
+      [=, &value](const std::string& text) {
+        const std::errc status = read_number(text, value);
+        if (status == std::errc::invalid_argument)
+          throw UsageError(option + ": '" + text + "' is not a " + (std::is_integral_v<T> ? "whole " : "") +
+                           "number in plain decimal");
+        check_range(option, text, status, value, least, most);
+      },
+      help);
 }
 
 void add_load_argument(CLI::App& command, std::string& file) {
@@ -188,18 +238,18 @@ void add_output_options(CLI::App& command, Output& output, const std::vector<std
 void add_packing_options(CLI::App& command, Planning& planning) {
   eplb_options& options = planning.options;
   options.num_threads = 0;
-  command.add_option("--seed", planning.seed, "of strategies that draw random numbers; default 0")->type_name("S");
-  command.add_option("--threads", options.num_threads, "of the cpu backend; default 0: all this process may use")
+  add_number<std::uint64_t>(command, "--seed", planning.seed, 0, UINT64_MAX,
+                            "of strategies that draw random numbers; default 0")
+      ->type_name("S");
+  add_number(command, "--threads", options.num_threads, 0, 1024,
+             "of the cpu backend; default 0: all this process may use")
       ->type_name("T");
-  command.add_option("--repeat", planning.repeat, "timed runs, of which the median is told; default 1")
-      ->check(silent(CLI::PositiveNumber))
+  add_number(command, "--repeat", planning.repeat, 1, 1000000, "timed runs, of which the median is told; default 1")
       ->type_name("R");
 
   const std::string search = "Of strategy search";
-  command
-      .add_option("--steps", options.search_steps,
-                  "most steps in each layer; default 3 for each gpu, 4 with several samples")
-      ->check(silent(CLI::PositiveNumber))
+  add_number(command, "--steps", options.search_steps, 1, largest_extent,
+             "most steps in each layer; default 3 for each gpu, 4 with several samples")
       ->type_name("N")
       ->group(search);
   add_choice(command, "--samples", options.samples, {{"each", EPLB_SAMPLES_EACH}, {"sum", EPLB_SAMPLES_SUM}},
@@ -219,12 +269,12 @@ void add_packing_options(CLI::App& command, Planning& planning) {
   add_choice(command, "--initial", options.initial, {{"lpt", EPLB_INITIAL_LPT}, {"zigzag", EPLB_INITIAL_ZIGZAG}},
              "first packing")
       ->group(own);
-  command.add_option("--candidates", options.candidates, "attempts at each packing problem, at most 65535")
-      ->check(silent(CLI::PositiveNumber))
+  add_number(command, "--candidates", options.candidates, 1, largest_extent,
+             "attempts at each packing problem, at most 65535")
       ->type_name("C")
       ->group(own);
-  command.add_option("--amplitude", options.amplitude, "largest relative perturbation of a candidate, above 0")
-      ->check(silent(CLI::PositiveNumber))
+  add_number(command, "--amplitude", options.amplitude, 0.000001f, 1000000.0f,
+             "largest relative perturbation of a candidate, above 0")
       ->type_name("A")
       ->group(own);
   add_choice(command, "--amplitude-form", options.amplitude_form,
@@ -238,8 +288,7 @@ void add_packing_options(CLI::App& command, Planning& planning) {
               {"any-any", EPLB_SWAP_ANY_ANY}},
              "packs (gpus) between which two items (replicas) may change places")
       ->group(own);
-  command.add_option("--max-swaps", options.max_swaps, "most swaps in one attempt")
-      ->check(silent(CLI::PositiveNumber))
+  add_number(command, "--max-swaps", options.max_swaps, 1, largest_extent, "most swaps in one attempt")
       ->type_name("N")
       ->group(own);
   add_choice(command, "--selection", options.selection,
@@ -253,47 +302,56 @@ void add_placing_options(CLI::App& command, Planning& planning) {
              {{"auto", EPLB_POLICY_AUTO}, {"hierarchical", EPLB_POLICY_HIERARCHICAL}, {"global", EPLB_POLICY_GLOBAL}},
              "whether groups stay on nodes; default auto: if groups divide by nodes");
   add_choice(command, "--backend", planning.options.backend, backend_choices(), "where to compute; default auto: cpu");
-  command.add_option("--device", planning.options.device, "CUDA device, as `eplb info` lists them; default the first")
-      ->type_name("N")
-      ->check(not_negative());
+  add_number(command, "--device", planning.options.device, 0, INT32_MAX,
+             "CUDA device, as `eplb info` lists them; default the first")
+      ->type_name("N");
 }
 
 void add_shape_options(CLI::App& command, eplb_shape& shape) {
-  command
-      .add_option("--slots", shape.num_physical_experts,
-                  "slots of a layer over all gpus, replicas included; default: those of --slots-per-gpu")
+  add_number(command, "--slots", shape.num_physical_experts, 1, largest_extent,
+             "slots of a layer over all gpus, replicas included; default: those of --slots-per-gpu")
       ->type_name("P");
-  command.add_option("--gpus", shape.num_gpus, "gpus over all nodes")->type_name("G");
-  command.add_option("--nodes", shape.num_nodes, "nodes, within which gpus have fast links; default 1")->type_name("N");
-  command.add_option("--groups", shape.num_groups, "router groups of consecutive experts; default 1")->type_name("K");
+  add_number(command, "--gpus", shape.num_gpus, 1, largest_extent, "gpus over all nodes")->type_name("G");
+  add_number(command, "--nodes", shape.num_nodes, 1, largest_extent,
+             "nodes, within which gpus have fast links; default 1")
+      ->type_name("N");
+  add_number(command, "--groups", shape.num_groups, 1, largest_extent,
+             "router groups of consecutive experts; default 1")
+      ->type_name("K");
   add_gpu_options(command, shape);
 }
 
-void require_shape(const CLI::App& command, const eplb_shape& shape) {
-  const std::string& name = command.get_name();
-  if (shape.num_physical_experts == 0) throw CLI::RequiredError(name + ": --slots or --slots-per-gpu");
-  if (command.get_option("--gpus")->count() == 0) throw CLI::RequiredError(name + ": --gpus");
+void complete_slots(const CLI::App& command, eplb_shape& shape) {
+  if (command.count("--slots") > 0 || command.count("--slots-per-gpu") == 0) return;
+  shape.num_physical_experts = static_cast<std::int32_t>(
+      std::min(std::accumulate(shape.slots_per_gpu, shape.slots_per_gpu + shape.slots_per_gpu_count, std::int64_t{0}),
+               std::int64_t{INT32_MAX}));
+}
+
+void require_shape(const CLI::App& command, eplb_shape& shape) {
+  complete_slots(command, shape);
+  if (command.count("--slots") == 0 && command.count("--slots-per-gpu") == 0)
+    throw UsageError("--slots or --slots-per-gpu is required");
+  if (command.count("--gpus") == 0) throw UsageError("--gpus is required");
 }
 
 void add_gpu_options(CLI::App& command, eplb_shape& shape) {
   const std::string gpus =
       "Gpus that are not alike (strategy search): a value for each, 9x31,8 for 31 times 9 and an 8";
-  add_list<std::int32_t>(command, "--slots-per-gpu", "slots of each gpu, 0 for one that is dead or leaving", "P,..",
+  add_list<std::int32_t>(command, "--slots-per-gpu", 0, largest_extent,
+                         "slots of each gpu, 0 for one that is dead or leaving", "P,..",
                          [&shape](const std::vector<std::int32_t>& slots) {
                            shape.slots_per_gpu = slots.data();
                            shape.slots_per_gpu_count = slots.size();
-                           if (shape.num_physical_experts == 0)
-                             shape.num_physical_experts = static_cast<std::int32_t>(std::min<std::int64_t>(
-                                 std::accumulate(slots.begin(), slots.end(), std::int64_t{0}), INT32_MAX));
                          })
       ->group(gpus);
-  add_list<float>(command, "--speeds", "relative speed of each gpu", "V,..",
+  add_list<float>(command, "--speeds", 0.001f, 1000.0f, "relative speed of each gpu", "V,..",
                   [&shape](const std::vector<float>& speeds) {
                     shape.speed_of_gpu = speeds.data();
                     shape.speed_of_gpu_count = speeds.size();
                   })
       ->group(gpus);
-  add_list<std::int32_t>(command, "--node-of-gpu", "node of each gpu, from 0", "N,..",
+  add_list<std::int32_t>(command, "--node-of-gpu", 0, largest_extent - 1, "node of each gpu, from 0", "N,..",
                          [&shape](const std::vector<std::int32_t>& nodes) {
                            shape.node_of_gpu = nodes.data();
                            shape.node_of_gpu_count = nodes.size();
@@ -309,5 +367,21 @@ std::string strategies_help() {
   }
   return text + "\n";
 }
+
+std::string loads_help() {
+  return "Loads are tokens of each expert, [layers][experts] or [samples][layers][experts]. A file of them is\n"
+         "  .npy   an array\n"
+         "  .json  such lists, or an object with one as \"logical_count\", as SGLang records it\n"
+         "  .csv   a line of numbers for each layer, such as 5,1,9; or, below a first line that begins with\n"
+         "         sample,layer, lines that begin with these two numbers, in order: 0,0,5,1,9\n";
+}
+
+template CLI::Option* add_number(CLI::App&, const std::string&, std::int32_t&, std::int32_t, std::int32_t,
+                                 const std::string&);
+template CLI::Option* add_number(CLI::App&, const std::string&, std::int64_t&, std::int64_t, std::int64_t,
+                                 const std::string&);
+template CLI::Option* add_number(CLI::App&, const std::string&, std::uint64_t&, std::uint64_t, std::uint64_t,
+                                 const std::string&);
+template CLI::Option* add_number(CLI::App&, const std::string&, float&, float, float, const std::string&);
 
 }  // namespace eplb::cli

@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdint>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -23,8 +24,14 @@ std::int32_t choose(const Choices& choices, const std::string& option, const std
 CLI::Option* add_choice(CLI::App& command, const std::string& option, std::int32_t& value, Choices choices,
                         const std::string& help);
 
-/// Refuses a negative number, in words; CLI11's own would name a range of 300 digits.
-CLI::Validator not_negative();
+/// Largest of what is counted in a shape: layers, experts, slots, gpus, groups, nodes, samples.
+constexpr std::int32_t largest_extent = 65535;
+
+/// An option whose value is a number from @p least to @p most, in plain decimal. T is std::int32_t, std::int64_t,
+/// std::uint64_t or float.
+template <class T>
+CLI::Option* add_number(CLI::App& command, const std::string& option, T& value, std::type_identity_t<T> least,
+                        std::type_identity_t<T> most, const std::string& help);
 
 /// Refuses an empty name, which would be taken for none.
 CLI::Validator file_name();
@@ -46,14 +53,18 @@ void add_output_options(CLI::App& command, Output& output, const std::vector<std
 void add_packing_options(CLI::App& command, Planning& planning);
 /// --policy and --backend.
 void add_placing_options(CLI::App& command, Planning& planning);
-/// --slots, --gpus, --nodes and --groups, and those of the next.
+/// --slots, --gpus, --nodes and --groups, and those of add_gpu_options().
 void add_shape_options(CLI::App& command, eplb_shape& shape);
-/// Throws unless slots and gpus have been given.
-void require_shape(const CLI::App& command, const eplb_shape& shape);
+/// The slots are those of --slots-per-gpu where --slots does not say how many.
+void complete_slots(const CLI::App& command, eplb_shape& shape);
+/// complete_slots(), and throws unless slots and gpus have been given.
+void require_shape(const CLI::App& command, eplb_shape& shape);
 /// --slots-per-gpu, --speeds and --node-of-gpu.
 void add_gpu_options(CLI::App& command, eplb_shape& shape);
 
 /// A line for each strategy, for the end of a help text.
 std::string strategies_help();
+/// What a file of loads may hold, for the end of a help text.
+std::string loads_help();
 
 }  // namespace eplb::cli

@@ -76,6 +76,31 @@ class ReplacementFile {
   std::string temporary_;
 };
 
+/// A list of lists or objects gets a line for each of them, as does what holds such a list.
+bool has_lines(const nlohmann::ordered_json& value) {
+  return std::any_of(value.begin(), value.end(),
+                     [&](const auto& part) { return part.is_structured() && (value.is_array() || has_lines(part)); });
+}
+
+void write_json(std::ostream& out, const nlohmann::ordered_json& value, const std::string& indent) {
+  // Names of files need not be UTF-8, but JSON is.
+  const auto text = [](const nlohmann::ordered_json& any) {
+    return any.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+  };
+  if (!has_lines(value)) {
+    out << text(value);
+    return;
+  }
+  const char* separator = value.is_array() ? "[\n" : "{\n";
+  for (const auto& [key, part] : value.items()) {
+    out << separator << indent << "  ";
+    if (value.is_object()) out << text(key) << ": ";
+    write_json(out, part, indent + "  ");
+    separator = ",\n";
+  }
+  out << '\n' << indent << (value.is_array() ? "]" : "}");
+}
+
 void write_checked(std::ostream& out, const std::string& name, const std::function<void(std::ostream&)>& print) {
   errno = 0;
   print(out);
@@ -128,16 +153,7 @@ void JsonObject::key(std::string_view name) {
 
 void JsonObject::field(std::string_view name, const nlohmann::ordered_json& value) {
   key(name);
-  // Names of files need not be UTF-8, but JSON is.
-  const auto text = [](const auto& any) {
-    return any.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
-  };
-  if (!value.is_array() || value.empty() || !value.front().is_structured()) {
-    out_ << text(value);
-    return;
-  }
-  for (std::size_t i = 0; i < value.size(); ++i) out_ << (i ? ",\n    " : "[\n    ") << text(value[i]);
-  out_ << "\n  ]";
+  write_json(out_, value, "  ");
 }
 
 void JsonObject::matrix(std::string_view name, std::span<const std::int32_t> values, std::int32_t rows,

@@ -53,8 +53,9 @@ PackCommand::Packing PackCommand::pack(const Loads& loads) const {
   options.max_samples = loads.samples;
   const Progress progress(options, std::string("packing, ") + eplb_strategy_name(options.strategy));
   auto error = defaults(eplb_error_init);
-  result.pack_ms = median_ms(
-      planning.repeat, [&] { check(eplb_balanced_packing(&options, &input, &packing, &error), error, loads.name); });
+  result.pack_ms = median_ms(planning.repeat, [&] {
+    check(eplb_balanced_packing(&options, &input, &packing, &error), error, loads.name, options.strategy);
+  });
   return result;
 }
 
@@ -84,11 +85,11 @@ void PackCommand::run() {
       out << loads.name << '\n'
           << count(loads.layers, "row") << " of " << count(loads.experts, "item") << " into " << count(packs, "pack")
           << "\nseed " << planning.seed << ": " << fixed(packing.pack_ms, 3) << " ms\n\n";
-      const Balance before = score_experts_in_order(shape, loads);
+      const Balance before = score_incomplete(shape, loads, experts_in_order(shape));
       BalanceReport{.before = before,
                     .after = balance,
-                    .gpus = packs,
-                    .samples = loads.samples,
+                    .shape = shape,
+                    .layer_numbers = loads.layer_numbers,
                     .has_replicas = false,
                     .layer_name = "row",
                     .gpu_name = "pack"}
@@ -111,13 +112,13 @@ void add_pack(CLI::App& app) {
   CLI::App& pack = *app.add_subcommand("pack", "Pack items into packs of equal size and, nearly, equal load");
   add_load_argument(pack, command->file);
   add_axes_option(pack, command->meaning);
-  pack.add_option("--packs", command->packs, "packs of each row; must divide the number of items")
+  add_number(pack, "--packs", command->packs, 1, largest_extent, "packs of each row; must divide the number of items")
       ->required()
       ->type_name("M");
   add_strategy_option(pack, command->planning.options.strategy);
   add_packing_options(pack, command->planning);
   add_output_options(pack, command->output, {"table", "json"});
-  pack.footer(strategies_help() +
+  pack.footer(strategies_help() + loads_help() +
               "Each layer of the file is a packing problem of its own, a row; its experts are the items.\n"
               "Examples:\n"
               "  eplb pack loads.npy --packs 32\n"

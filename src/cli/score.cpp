@@ -51,16 +51,16 @@ void ScoreCommand::run() {
   output.write([&](std::ostream& out) {
     if (output.is_table()) {
       out << plan_file << " under " << loads.name << '\n' << as_text(shape) << "\n\n";
-      const Balance before = score_experts_in_order(shape, loads);
+      const Balance before = score_incomplete(shape, loads, experts_in_order(shape));
       BalanceReport{.before = before,
                     .after = balance,
-                    .gpus = shape.num_gpus,
-                    .samples = loads.samples,
+                    .shape = shape,
+                    .layer_numbers = loads.layer_numbers,
                     .before_name = "in order",
                     .after_name = "plan"}
           .print(out);
     } else {
-      JsonObject(out).field("stats", as_json(balance));
+      JsonObject(out).field("stats", as_json(balance, shape, loads.layer_numbers));
     }
   });
 }
@@ -78,17 +78,16 @@ void add_score(CLI::App& app) {
       ->required()
       ->check(file_name())
       ->type_name("PLAN");
-  score
-      .add_option("--gpus", command->shape.num_gpus, "gpus over all nodes; default: as the placement says, if it does")
-      ->check(CLI::Range(1, 65535))
+  add_number(score, "--gpus", command->shape.num_gpus, 1, largest_extent,
+             "gpus over all nodes; default: as the placement says, if it does")
       ->type_name("G");
   add_gpu_options(score, command->shape);
   add_output_options(score, command->output, {"table", "json"});
-  score.footer(
-      "The load may be another than the placement was made for.\n"
-      "Examples:\n"
-      "  eplb score tomorrow.npy --plan plan.json\n"
-      "  eplb score tomorrow.npy --plan moe_load_balancer.yaml --gpus 32");
+  score.footer(loads_help() +
+               "The load may be another than the placement was made for.\n"
+               "Examples:\n"
+               "  eplb score tomorrow.npy --plan plan.json\n"
+               "  eplb score tomorrow.npy --plan moe_load_balancer.yaml --gpus 32");
   score.callback([command] { command->run(); });
 }
 

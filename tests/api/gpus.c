@@ -223,7 +223,7 @@ static void bad_objectives(void) {
   refuse(&shape, &options, "objective is 3, which this library does not know; it must be 0 to 2");
   options = make_options(EPLB_STRATEGY_LPT_RESTART4);
   options.objective = EPLB_OBJECTIVE_POWER4;
-  refuse(&shape, &options, "objective is 1, but strategy lpt-restart4 does not search");
+  refuse(&shape, &options, "objective is set, but strategy lpt-restart4 does not search");
 }
 
 /* The preset is the 4th power for one sample and the 32nd for several. */

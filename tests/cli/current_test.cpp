@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Plans that start from the placement there is.
+#include <algorithm>
+#include <set>
+#include <sstream>
+
 #include "tool.h"
 
 namespace {
@@ -31,6 +35,7 @@ class Current : public ToolTest {
     SCOPED_TRACE(text);
     expect_error(status, {"eplb: " + text + "\n"}, what);
   }
+  void expect_usage(const std::string& text, const Arguments& what) { expect_sentence(2, text, what); }
   /// Slots of a layer that hold another expert than in the placement there was.
   int changes(const Json& planned, std::size_t layer) const {
     int out = 0;
@@ -99,7 +104,7 @@ TEST_F(Current, FillsEmptySlots) {
   write("holes.yaml", yaml);
   for (const char* file : {"holes.json", "holes.yaml"}) {
     SCOPED_TRACE(file);
-    const Json planned = plan({"--max-changes-in-all", "1"}, file);
+    const Json planned = plan({"--max-changes-in-all", "0"}, file);
     EXPECT_EQ(planned["stats"]["changes"], 1);
     EXPECT_EQ(changes(planned, 1), 1);
     EXPECT_NE(planned["physical_to_logical"][1][4], -1);
@@ -137,12 +142,14 @@ TEST_F(Current, MakesAutoASearch) {
 }
 
 TEST_F(Current, ThatDoesNotFitIsNamed) {
-  expect_sentence(1, "plan.json: has 15 slots, but there are to be 16",
-                  {"plan", "next.json", "--slots", "16", "--gpus", "4", "--current", "plan.json"});
+  write("sglang.json", Json({{"physical_to_logical_map", current["physical_to_logical"]}}).dump());
+  expect_sentence(1, "sglang.json: has 15 slots and does not say on how many gpus, but there are to be 16",
+                  {"plan", "next.json", "--slots", "16", "--gpus", "4", "--current", "sglang.json"});
   write("one.json", some_loads(1, 12).dump());
   expect_sentence(1, "plan.json: has 3 layers, but one.json has 1",
                   with({"plan", "one.json", "--current", "plan.json"}, gpus));
-  expect_sentence(1, "next.json: has 12 slots, but there are to be 15", arguments({}, "next.json"));
+  expect_sentence(1, "next.json: has 12 slots and does not say on how many gpus, but there are to be 15",
+                  arguments({}, "next.json"));
   write("other.json", "{}");
   expect_sentence(1,
                   "other.json: is no placement: of physical_to_logical, physical_to_logical_map and layer_list it has "
@@ -155,20 +162,14 @@ TEST_F(Current, IsForSearchAlone) {
   const Arguments even = {"--slots", "16", "--gpus", "4"};
   run(with({"plan", "loads.json", "--output", "even.json"}, even));
   for (const std::string strategy : {"lpt", "lpt-swap-any", "zigzag-swap-minmax"})
-    expect_sentence(
-        1, "next.json: input.current is given, but strategy " + strategy + " plans from nothing; search can use it",
-        with({"plan", "next.json", "--current", "even.json", "--strategy", strategy}, even));
+    expect_usage("--current is given, but strategy " + strategy + " plans from nothing; search can use it",
+                 with({"plan", "next.json", "--current", "even.json", "--strategy", strategy}, even));
 }
 
 TEST_F(Current, HasToBeThereForChangesToBeCounted) {
-  const std::pair<const char*, const char*> limits[] = {{"--max-changes", "max_changes_per_layer"},
-                                                        {"--max-changes-in-all", "max_changes"}};
-  for (const auto& [option, field] : limits) {
-    expect_sentence(
-        1, std::string("next.json: input.") + field + " is set, but input.current, from which changes count, is NULL",
-        with({"plan", "next.json", option, "3"}, gpus));
-    expect_error(2, {std::string(option) + ": -1 is less than 0"}, arguments({option, "-1"}));
-    expect_error(2, {option, "many"}, arguments({option, "many"}));
+  for (const char* option : {"--max-changes", "--max-changes-in-all"}) {
+    expect_usage(std::string(option) + " is set, but --current, from which changes count, is not given",
+                 with({"plan", "next.json", option, "3"}, gpus));
   }
 }
 
@@ -179,17 +180,158 @@ TEST_F(Current, ThatCannotBeStartedFromIsNamed) {
   write("bad.json", bad.dump());
   expect_sentence(1, "bad.json: input.current of layer 1, slot 3 is 12; it must be an expert, or -1 for none",
                   arguments({}, "bad.json"));
+  // Slots that are free to be filled do not help an expert that has none, where they are of another layer.
   bad = current;
-  bad["physical_to_logical"][2][0] = bad["physical_to_logical"][2][9] = -1;
+  Json& last = bad["physical_to_logical"][2];
+  std::replace(last.begin(), last.end(), Json(0), Json(1));
+  std::replace(last.begin(), last.end(), Json(2), Json(1));
   write("bad.json", bad.dump());
-  expect_sentence(1,
-                  "bad.json: input.current of layer 2 has slots to fill or experts without one: that takes 2 changes, "
-                  "more than max_changes_per_layer",
-                  arguments({"--max-changes", "1"}, "bad.json"));
-  expect_sentence(1,
-                  "bad.json: input.current has slots to fill or experts without one: that takes 2 changes over all "
-                  "layers, more than max_changes",
-                  arguments({"--max-changes-in-all", "1"}, "bad.json"));
+  expect_usage(
+      "bad.json: the placement of layer 2 has slots to fill or experts without one: that takes 2 changes, more than "
+      "--max-changes",
+      arguments({"--max-changes", "1"}, "bad.json"));
+  expect_usage(
+      "bad.json: the placement has slots to fill or experts without one: that takes 2 changes over all layers, more "
+      "than --max-changes-in-all",
+      arguments({"--max-changes-in-all", "1"}, "bad.json"));
+}
+
+/// The world changes size: gpus are the same by number.
+class World : public Current {
+ protected:
+  using Gpus = std::vector<std::vector<int>>;  // the experts in the slots of each
+
+  static Gpus gpus_of(const Json& row, const std::vector<std::size_t>& slots_per_gpu) {
+    Gpus gpus;
+    std::size_t slot = 0;
+    for (const std::size_t slots : slots_per_gpu) {
+      gpus.emplace_back();
+      for (std::size_t i = 0; i < slots; ++i) gpus.back().push_back(row[slot++]);
+    }
+    EXPECT_EQ(slot, row.size());
+    return gpus;
+  }
+
+  /// From the placement on 4 gpus to others: only experts that have lost all their slots may take one that is in use.
+  void expect_kept(const Arguments& now, const std::vector<std::size_t>& slots_now) {
+    SCOPED_TRACE(testing::PrintToString(now));
+    std::vector<std::size_t> in_use(3), homeless(3);
+    std::vector<Gpus> left(3);
+    for (std::size_t layer = 0; layer < 3; ++layer) {
+      left[layer] = gpus_of(current["physical_to_logical"][layer], {4, 4, 4, 3});
+      left[layer].resize(slots_now.size());
+      std::set<int> experts;
+      for (std::size_t gpu = 0; gpu < slots_now.size(); ++gpu) {
+        left[layer][gpu].resize(std::min(left[layer][gpu].size(), slots_now[gpu]));
+        experts.insert(left[layer][gpu].begin(), left[layer][gpu].end());
+        in_use[layer] += left[layer][gpu].size();
+      }
+      homeless[layer] = 12 - experts.size();
+    }
+    const std::size_t most = *std::max_element(homeless.begin(), homeless.end());
+    const Json planned =
+        run_json(with({"plan", "next.json", "--current", "plan.json", "--max-changes", std::to_string(most)}, now));
+    for (std::size_t layer = 0; layer < 3; ++layer) {
+      const Gpus after = gpus_of(planned["physical_to_logical"][layer], slots_now);
+      std::size_t kept = 0;
+      for (std::size_t gpu = 0; gpu < after.size(); ++gpu)
+        for (std::size_t slot = 0; slot < left[layer][gpu].size(); ++slot)
+          kept += left[layer][gpu][slot] == after[gpu][slot];
+      EXPECT_GE(kept + most, in_use[layer]);
+    }
+  }
+};
+
+TEST_F(World, Grows) {
+  expect_kept({"--slots", "23", "--gpus", "6"}, {4, 4, 4, 4, 4, 3});
+  expect_kept({"--slots-per-gpu", "4x3,3,0,2", "--gpus", "6"}, {4, 4, 4, 3, 0, 2});
+  expect_kept({"--slots", "16", "--gpus", "4"}, {4, 4, 4, 4});
+  expect_kept({"--slots-per-gpu", "6,4,4,5", "--gpus", "4"}, {6, 4, 4, 5});
+}
+
+TEST_F(World, Shrinks) {
+  expect_kept({"--slots", "12", "--gpus", "3"}, {4, 4, 4});
+  expect_kept({"--slots-per-gpu", "4,0,5,4", "--gpus", "4"}, {4, 0, 5, 4});
+  expect_kept({"--slots-per-gpu", "3,4,4,2", "--gpus", "4"}, {3, 4, 4, 2});
+  expect_kept({"--slots-per-gpu", "0,4,4,3,4", "--gpus", "5"}, {0, 4, 4, 3, 4});
+}
+
+TEST_F(World, IsThatOfTheCommandWhereTheFileDoesNotSay) {
+  write("sglang.json", Json({{"physical_to_logical_map", current["physical_to_logical"]}}).dump());
+  const auto maps = [&](const char* file, const Arguments& now) {
+    return run_json(with({"plan", "next.json", "--current", file, "--max-changes", "0"}, now))["physical_to_logical"];
+  };
+  EXPECT_EQ(maps("sglang.json", {"--slots-per-gpu", "8,7", "--gpus", "2"}), current["physical_to_logical"]);
+  EXPECT_EQ(maps("plan.json", gpus), current["physical_to_logical"]);
+  // The same slots on other gpus: those of gpus 2 and 3 are gone, and as many new ones are to be filled.
+  EXPECT_NE(run_json({"plan", "next.json", "--current", "plan.json", "--slots-per-gpu", "8,7", "--gpus",
+                      "2"})["stats"]["changes"],
+            0);
+}
+
+TEST_F(World, ThatAFileContradictsIsNamed) {
+  const std::pair<Json, std::string> bads[] = {
+      {{{"gpus", -1}}, "is of -1 gpus; there can be 1 to 65535"},
+      {{{"gpus", 2147483647}}, "is of 2147483647 gpus; there can be 1 to 65535"},
+      {{{"gpus", 2}, {"slots_per_gpu", {5, 5, 5}}},
+       "has 15 slots on 2 gpus, but its slots_per_gpu is of 15 slots on 3"},
+      {{{"gpus", 2}, {"slots_per_gpu", {5, 5}}}, "has 15 slots on 2 gpus, but its slots_per_gpu is of 10 slots on 2"},
+      {{{"gpus", 2}, {"slots_per_gpu", {-1, 16}}},
+       "has a gpu with -1 slots in its slots_per_gpu; there must be 0 or more"},
+  };
+  for (const auto& [shape, text] : bads) {
+    Json bad = current;
+    bad["shape"] = shape;
+    write("bad.json", bad.dump());
+    expect_sentence(1, "bad.json: " + text, arguments({}, "bad.json"));
+  }
+}
+
+/// Filling has to be, so a budget is for what changes besides.
+TEST_F(World, FillsBesidesTheBudget) {
+  for (const int most : {0, 1, 3}) {
+    const Arguments now = {"plan", "next.json", "--current", "plan.json", "--slots", "23", "--gpus", "6"};
+    const Json of_layer = run_json(with(now, {"--max-changes", std::to_string(most)}));
+    const Json in_all = run_json(with(now, {"--max-changes-in-all", std::to_string(most)}));
+    EXPECT_LE(of_layer["stats"]["changes"], 3 * (8 + most));
+    EXPECT_LE(in_all["stats"]["changes"], 3 * 8 + most);
+    EXPECT_GE(in_all["stats"]["changes"], 3 * 8);
+  }
+  const std::string help = run({"plan", "--help"}).out;
+  EXPECT_NE(help.find("besides as many as are empty in a layer, which have to be filled"), std::string::npos);
+}
+
+/// What is before a plan is the placement in force, on the gpus there are now.
+TEST_F(Current, IsBeforeInTheTable) {
+  const auto figures = [](const std::string& table, const std::string& row) {
+    const std::size_t at = table.find("\n" + row);
+    std::istringstream cells(table.substr(at + 1 + row.size()));
+    std::string before;
+    cells >> before;
+    return at == table.npos ? "" : before;
+  };
+  const Json stats = run_json({"score", "next.json", "--plan", "plan.json"})["stats"];
+  const std::string table = run(arguments({"--format", "table"})).out;
+  char text[16];
+  for (const auto& [row, figure] : {std::pair("balancedness, mean of layers", "balancedness"),
+                                    std::pair("balancedness, worst layer", "balancedness_min"),
+                                    std::pair("largest / mean gpu load", "max_over_mean")}) {
+    std::snprintf(text, sizeof text, "%.4f", stats[figure].get<double>());
+    EXPECT_EQ(figures(table, row), text) << table;
+  }
+  EXPECT_EQ(figures(table, "number of the worst layer"), stats["worst_layer"].dump());
+  EXPECT_EQ(figures(table, "duplicates on a gpu"), stats["duplicates"].dump());
+  EXPECT_EQ(figures(table, "most replicas of an expert"), stats["max_replica_count"].dump());
+  // On twice the gpus, of which half are empty, it is half as good.
+  const std::string grown = run({"plan", "next.json", "--current", "plan.json", "--slots-per-gpu", "4x3,3,4x4",
+                                 "--gpus", "8", "--format", "table"})
+                                .out;
+  std::snprintf(text, sizeof text, "%.4f", stats["balancedness"].get<double>() / 2);
+  EXPECT_EQ(figures(grown, "balancedness, mean of layers"), text) << grown;
+  EXPECT_EQ(grown.find("experts without a slot"), std::string::npos);
+  const std::string lost =
+      run({"plan", "next.json", "--current", "plan.json", "--slots", "12", "--gpus", "3", "--format", "table"}).out;
+  EXPECT_NE(lost.find("\nexperts without a slot"), std::string::npos) << lost;
 }
 
 }  // namespace

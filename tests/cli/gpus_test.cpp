@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Gpus that are not alike: how many slots each has, how fast it is, on which node.
+#include <cctype>
+#include <cstdlib>
 #include <numeric>
 #include <set>
+#include <sstream>
 
 #include "tool.h"
 
@@ -137,48 +140,66 @@ TEST_F(Gpus, OfAListThatIsNoneAreNamed) {
 TEST_F(Gpus, ThatCannotBeAreNamed) {
   const std::pair<Arguments, const char*> bads[] = {
       {{"--slots-per-gpu", "5x3", "--gpus", "4"},
-       "shape.slots_per_gpu has 3 elements; it must have one for each of the 4 gpus"},
+       "--slots-per-gpu has 3 elements; it must have one for each of the 4 gpus"},
       {{"--slots", "16", "--speeds", "1x5", "--gpus", "4"},
-       "shape.speed_of_gpu has 5 elements; it must have one for each of the 4 gpus"},
+       "--speeds has 5 elements; it must have one for each of the 4 gpus"},
       {{"--slots", "16", "--node-of-gpu", "0", "--gpus", "4"},
-       "shape.node_of_gpu has 1 elements; it must have one for each of the 4 gpus"},
+       "--node-of-gpu has 1 elements; it must have one for each of the 4 gpus"},
       {{"--slots", "16", "--slots-per-gpu", "4x3,3", "--gpus", "4"},
-       "shape.slots_per_gpu adds up to 15; it must be num_physical_experts, 16"},
-      {{"--slots-per-gpu", "4x3,-1,5", "--gpus", "5"}, "shape.slots_per_gpu of gpu 3 is -1; it must be 0 or more"},
-      {{"--slots-per-gpu", "4x2", "--gpus", "2"}, "num_physical_experts is 8, less than num_logical_experts, 12"},
-      {{"--slots", "16", "--speeds", "1x3,0", "--gpus", "4"},
-       "shape.speed_of_gpu of gpu 3 is 0; it must be 0.001 to 1000"},
-      {{"--slots", "16", "--speeds", "nan,1x3", "--gpus", "4"},
-       "shape.speed_of_gpu of gpu 0 is nan; it must be 0.001 to 1000"},
+       "--slots-per-gpu adds up to 15; it must be --slots, 16"},
+      {{"--slots-per-gpu", "4x3,-1,5", "--gpus", "5"}, "--slots-per-gpu of gpu 3 is -1; it must be 0 to 65535"},
+      {{"--slots-per-gpu", "4x2", "--gpus", "2"},
+       "the sum of --slots-per-gpu is 8, less than the number of experts in loads.json, 12"},
+      {{"--slots-per-gpu", "2147483647x2,16", "--gpus", "3"},
+       "--slots-per-gpu of gpu 0 is 2147483647; it must be 0 to 65535"},
+      {{"--slots-per-gpu", "65535x3", "--gpus", "3"}, "the sum of --slots-per-gpu is 196605; it must be 1 to 65535"},
+      {{"--slots", "16", "--speeds", "1x3,0", "--gpus", "4"}, "--speeds of gpu 3 is 0; it must be 0.001 to 1000"},
+      {{"--slots", "16", "--speeds", "nan,1x3", "--gpus", "4"}, "--speeds of gpu 0 is nan; it must be 0.001 to 1000"},
       {{"--slots", "16", "--gpus", "4", "--nodes", "2", "--groups", "2", "--node-of-gpu", "0,1,0,2"},
-       "shape.node_of_gpu of gpu 3 is 2; it must be 0 to 1"},
+       "--node-of-gpu of gpu 3 is 2; it must be 0 to 1"},
       {{"--slots", "16", "--gpus", "4", "--nodes", "2", "--groups", "2", "--node-of-gpu", "0,1x3", "--policy",
         "hierarchical"},
-       "node 0 has 4 slots, but a hierarchical plan has 6 experts on each; policy global does not"},
+       "node 0 has 4 slots, but a hierarchical plan has 6 experts on each; --policy global does not"},
       {{"--slots", "16", "--speeds", "1x4", "--gpus", "4", "--strategy", "lpt"},
-       "shape.speed_of_gpu is given, but to strategy lpt all gpus are alike; search can use it"},
+       "--speeds is given, but to strategy lpt all gpus are alike; search can use it"},
       {{"--slots-per-gpu", "4x4", "--gpus", "4", "--strategy", "lpt-swap-any"},
-       "shape.slots_per_gpu is given, but to strategy lpt-swap-any all gpus are alike; search can use it"},
+       "--slots-per-gpu is given, but to strategy lpt-swap-any all gpus are alike; search can use it"},
       {{"--slots", "15", "--gpus", "4", "--strategy", "lpt"},
-       "num_physical_experts is 15, which is not a multiple of num_gpus, 4, as strategy lpt needs it; search does not"},
+       "--slots is 15, which is not a multiple of --gpus, 4, as strategy lpt needs it; search does not"},
       {{"--slots", "16", "--gpus", "4", "--strategy", "lpt", "--objective", "power4"},
-       "objective is 1, but strategy lpt does not search"},
+       "--objective is set, but strategy lpt does not search"},
   };
   for (const auto& [options, text] : bads) {
     SCOPED_TRACE(text);
-    expect_error(1, sentence(std::string("loads.json: ") + text), with({"plan", "loads.json"}, options));
+    expect_error(2, sentence(text), with({"plan", "loads.json"}, options));
   }
 }
 
-TEST_F(Gpus, WithMoreSlotsThanCanBeCountedAreNamed) {
-  expect_error(1, sentence("loads.json: num_physical_experts is 2147483647; it must be 1 to 65535"),
-               {"plan", "loads.json", "--slots-per-gpu", "2147483647x2,16", "--gpus", "3"});
+/// Where the strategy was left to auto, a message about it says what became of that.
+TEST_F(Gpus, DecideWhatAutoBecomesInMessages) {
+  const Arguments few = {"plan", "loads.json", "--slots", "16", "--gpus", "4"},
+                  many = {"plan", "loads.json", "--slots", "48", "--gpus", "4"};
+  const std::pair<Arguments, const char*> bads[] = {
+      {with(few, {"--candidates", "4"}), "--candidates is set, but strategy search, which auto is here, has none"},
+      {with(few, {"--strategy", "auto", "--initial", "zigzag"}),
+       "--initial is set, but strategy search, which auto is here, has none"},
+      {with(few, {"--strategy", "search", "--swap-scope", "none"}),
+       "--swap-scope is set, but strategy search has none"},
+      {with(many, {"--steps", "4"}), "--steps is 4, but strategy lpt-swap-any, which auto is here, does not search"},
+      {with(many, {"--samples", "each"}),
+       "--samples is each, but strategy lpt-swap-any, which auto is here, adds them up; search keeps them apart"},
+      {{"pack", "loads.json", "--packs", "6", "--candidates", "4"},
+       "--candidates is 4, but --amplitude is not set and strategy lpt-swap-any, which auto is here, has none"},
+  };
+  for (const auto& [arguments, text] : bads) expect_error(2, sentence(text), arguments);
+  const Json comparison = run_json({"compare", "loads.json", "--slots", "16", "--gpus", "4", "--max-swaps", "9"});
+  EXPECT_EQ(comparison["left_out"]["auto"], "--max-swaps is set, but strategy search, which auto is here, has none");
+  EXPECT_EQ(comparison["left_out"]["search"], "--max-swaps is set, but strategy search has none");
 }
 
 TEST_F(Gpus, NeedSlotsOneWayOrTheOther) {
   for (const char* command : {"plan", "compare"})
-    expect_error(2, sentence(std::string(command) + ": --slots or --slots-per-gpu is required"),
-                 {command, "loads.json", "--gpus", "5"});
+    expect_error(2, sentence("--slots or --slots-per-gpu is required"), {command, "loads.json", "--gpus", "5"});
   expect_error(2, {"--gpus"}, {"plan", "loads.json", "--slots-per-gpu", "4x4"});
   expect_error(2, sentence("--objective: 'power5' is not one of power4, power32"),
                {"plan", "loads.json", "--slots", "16", "--gpus", "4", "--objective", "power5"});
@@ -202,8 +223,68 @@ TEST_F(Gpus, LeaveOutStrategiesThatCannotUseThem) {
   const std::string why = "to strategy lpt all gpus are alike; search can use it";
   EXPECT_NE(comparison["left_out"]["lpt"].get<std::string>().find(why), std::string::npos);
   EXPECT_NE(run(with(arguments, {"--format", "table"})).out.find(why), std::string::npos);
-  expect_error(1, {why}, with(arguments, {"--strategy", "lpt"}));
-  expect_error(1, {"num_physical_experts is 2"}, {"compare", "loads.json", "--slots", "2", "--gpus", "2"});
+  expect_error(2, {why}, with(arguments, {"--strategy", "lpt"}));
+  expect_error(2, sentence("--slots is 2, less than the number of experts in loads.json, 12"),
+               {"compare", "loads.json", "--slots", "2", "--gpus", "2"});
+}
+
+/// What the table says of a gpu: its number, what it bears before, and after.
+std::vector<std::string> row_of_gpu(const std::string& table, int gpu) {
+  std::istringstream lines(table.substr(table.find("\ngpu ")));
+  std::string line;
+  while (std::getline(lines, line)) {
+    std::istringstream cells(line);
+    std::string number, before, bar, after;
+    if (cells >> number >> before && number == std::to_string(gpu)) {
+      cells >> bar;
+      return {before, std::isdigit(static_cast<unsigned char>(bar[0])) ? bar : (cells >> after, after)};
+    }
+  }
+  return {};
+}
+
+/// The two figures of a row of the table.
+std::vector<double> figures(const std::string& table, const std::string& row) {
+  std::istringstream cells(table.substr(table.find("\n" + row) + 1 + row.size()));
+  std::vector<double> out(2);
+  cells >> out[0] >> out[1];
+  return out;
+}
+
+TEST_F(Gpus, ThatAreDeadBearNothing) {
+  setenv("LC_ALL", "C", 1);
+  for (const Arguments& more : {Arguments{}, Arguments{"--speeds", "1x2,4,0.5,1,2"}}) {
+    const Arguments gpus = with({"--slots-per-gpu", "6,0,6,6,0,6", "--gpus", "6"}, more);
+    const std::string table = run(with({"plan", "loads.json", "--format", "table"}, gpus)).out;
+    for (const int dead : {1, 4}) EXPECT_EQ(row_of_gpu(table, dead), (std::vector<std::string>{"0.000", "0.000"}));
+    for (const int alive : {0, 2, 3, 5}) EXPECT_GT(std::stod(row_of_gpu(table, alive)[0]), 0.3) << table;
+  }
+  unsetenv("LC_ALL");
+}
+
+/// Balancedness and largest / mean are of the same gpus and speeds: of one layer one is 1 / the other.
+TEST_F(Gpus, AreTheSameInAllFigures) {
+  write("one.json", some_loads(1, 12).dump());
+  const Arguments all[] = {{"--slots", "16", "--gpus", "4"},
+                           {"--slots-per-gpu", "6,0,6,6,0,6", "--gpus", "6"},
+                           {"--slots", "16", "--gpus", "4", "--speeds", "1,0.5,2,1"},
+                           {"--slots-per-gpu", "6,0,6,6,0,6", "--gpus", "6", "--speeds", "1,9,2,0.5,7,1"},
+                           {"--slots", "20", "--gpus", "16"}};
+  for (const Arguments& gpus : all) {
+    SCOPED_TRACE(testing::PrintToString(gpus));
+    const Json stats = plan(gpus, "one.json")["stats"];
+    EXPECT_NEAR(stats["balancedness"].get<double>() * stats["max_over_mean"].get<double>(), 1, 1e-9);
+    const std::string table = run(with({"plan", "one.json", "--format", "table"}, gpus)).out;
+    const auto balancedness = figures(table, "balancedness, mean of layers"),
+               largest = figures(table, "largest / mean gpu load");
+    for (const std::size_t column : {0, 1}) {
+      EXPECT_NEAR(balancedness[column] * largest[column], 1, 0.001);
+      double most = 0;
+      for (int gpu = 0; gpu < std::stoi(gpus[3]); ++gpu)
+        most = std::max(most, std::stod(row_of_gpu(table, gpu)[column]));
+      EXPECT_NEAR(most, largest[column], 0.001);
+    }
+  }
 }
 
 class ScoreOfGpus : public Gpus {
@@ -256,7 +337,7 @@ TEST_F(ScoreOfGpus, RefusesOthersThanThoseOfThePlan) {
   expect_error(1, sentence("plan.json: has 4 slots on gpu 0, but there are to be 3"),
                with(score_of_plan, {"--slots-per-gpu", "3x5"}));
   expect_error(1, sentence("plan.json: is of 5 gpus, but there are to be 3"), with(score_of_plan, {"--gpus", "3"}));
-  expect_error(1, sentence("plan.json: shape.slots_per_gpu has 3 elements; it must have one for each of the 5 gpus"),
+  expect_error(2, sentence("--slots-per-gpu has 3 elements; it must have one for each of the 5 gpus"),
                with(score_of_plan, {"--slots-per-gpu", "4x3"}));
   const std::pair<const char*, std::string> bads[] = {
       {"gpus", "plan.json: has 15 slots on 4 gpus, but its slots_per_gpu is of 15 slots on 5"},
@@ -286,8 +367,24 @@ TEST_F(ScoreOfGpus, OfSamplesIsTheMeanOfEach) {
   for (const char* figure : {"balancedness", "bound"})
     EXPECT_NEAR(both[figure].get<double>(), (one[figure].get<double>() + other[figure].get<double>()) / 2, 1e-12);
   EXPECT_GT(std::abs(one["balancedness"].get<double>() - other["balancedness"].get<double>()), 0.01);
-  EXPECT_NE(run({"score", "both.json", "--plan", "plan.json", "--format", "table"}).out.find("sum of samples"),
-            std::string::npos);
+}
+
+TEST_F(ScoreOfGpus, ShowsTheWorstSample) {
+  const Json better = some_loads(3, 12), worse = some_loads(3, 12, 53);  // it was planned for the first
+  write("better.json", better.dump());
+  write("worse.json", worse.dump());
+  write("better_first.json", Json({better, worse}).dump());
+  write("worse_first.json", Json({worse, better}).dump());
+  const auto table = [&](const char* file) {
+    return run({"score", file, "--plan", "plan.json", "--format", "table"}).out;
+  };
+  const auto bars = [&](const char* file) { return table(file).substr(table(file).find("\ngpu ")); };
+  EXPECT_EQ(bars("better_first.json"), bars("worse.json"));
+  EXPECT_EQ(bars("worse_first.json"), bars("worse.json"));
+  EXPECT_NE(bars("better.json"), bars("worse.json"));
+  EXPECT_NE(table("better_first.json").find(",\nin sample 1, the worst of 2\n"), std::string::npos);
+  EXPECT_NE(table("worse_first.json").find(",\nin sample 0, the worst of 2\n"), std::string::npos);
+  EXPECT_EQ(table("better.json").find("sample"), std::string::npos);
 }
 
 }  // namespace

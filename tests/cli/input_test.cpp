@@ -2,6 +2,7 @@
 // What the tool reads: every kind of file gives the same plan, and what is wrong is named.
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "tool.h"
@@ -47,10 +48,14 @@ TEST_F(Input, EveryKindOfFileGivesTheSamePlan) {
   write("samples.json", "[[[5, 1, 9], [0, 4, 4]]]");
   write("sglang.json", R"({"rank": 0, "other": [[null, {"a": []}]], "logical_count": [[5, 1, 9], [0, 4, 4]]})");
   write("rows.csv", "5,1,9\n0,4,4\n");
+  write("marked.csv", "\xef\xbb\xbf\x35,1,9\n0,4,4\n");
+  write("marked_places.csv", "\xef\xbb\xbfsample,layer\n0,0,5,1,9\n0,1,0,4,4\n");
+  write("marked.json", "\xef\xbb\xbf[[5, 1, 9], [0, 4, 4]]");
   write("spaced.csv", "\r\n 5 , 1,9\r\n0,4,4.0");
   write("places.csv", "sample,layer,expert0,expert1,expert2\n0,0,5,1,9\n0,1,0,4,4\n");
   for (const char* file : {"v1.npy", "v2.npy", "v3.npy", "int32.npy", "float32.npy", "float64.npy", "other_writer.npy",
-                           "lists.json", "samples.json", "sglang.json", "rows.csv", "spaced.csv", "places.csv"})
+                           "lists.json", "samples.json", "sglang.json", "rows.csv", "spaced.csv", "places.csv",
+                           "marked.csv", "marked_places.csv", "marked.json"})
     EXPECT_EQ(maps_of(file), expected) << file;
 }
 
@@ -113,8 +118,13 @@ TEST_F(Input, BadJsonIsNamed) {
       {"", {"no loads"}},
       {"{", {"not JSON"}},
       {"[[1,2]", {"not JSON", "line 1"}},
-      {"[[1,\n NaN]]", {"not JSON", "line 2"}},
-      {"[[1,1e999]]", {"not JSON", "1e999"}},
+      {"[[1,\n 2x]]", {"not JSON", "line 2"}},
+      {"[[1 2]]", {"not JSON", "line 1"}},
+      {"[[1,2],[NaN,4]]", {"layer 1, expert 0 is NaN; it must be finite"}},
+      {"[[[1,2]],[[3,-Infinity]]]", {"sample 1, layer 0, expert 1 is -Infinity; it must be finite"}},
+      {"{\"logical_count\":[[Infinity,2]]}", {"layer 0, expert 0 is Infinity; it must be finite"}},
+      {"[[1,1e999]]", {"layer 0, expert 1 is 1e999; it must be finite"}},
+      {"{\"rank\":NaN}", {"not JSON", "column 9"}},
       {"[[1,-2]]", {"layer 0", "expert 1", "-2"}},
       {"[[1,1e300]]", {"layer 0", "expert 1", "1e+300"}},
   };
@@ -231,14 +241,14 @@ TEST_F(Input, FilesThatCannotBeReadAreNamed) {
 
 TEST_F(Input, ImpossibleShapesAreNamed) {
   const std::pair<Arguments, std::vector<std::string>> bads[] = {
-      {{"--slots", "2", "--gpus", "2"}, {"2", "3"}},
-      {{"--slots", "5", "--gpus", "2", "--strategy", "lpt"}, {"5", "2", "lpt"}},
-      {{"--slots", "4", "--gpus", "0"}, {"0"}},
-      {{"--slots", "-4", "--gpus", "2"}, {"-4"}},
-      {{"--slots", "4", "--gpus", "2", "--nodes", "2", "--groups", "2", "--policy", "hierarchical"}, {"3", "2"}},
-      {{"--slots", "4", "--gpus", "2", "--threads", "-1"}, {"-1"}},
+      {{"--slots", "2", "--gpus", "2"}, {"eplb: --slots is 2, less than the number of experts in stdin, 3\n"}},
+      {{"--slots", "5", "--gpus", "2", "--strategy", "lpt"},
+       {"eplb: --slots is 5, which is not a multiple of --gpus, 2, as strategy lpt needs it; search does not\n"}},
+      {{"--slots", "4", "--gpus", "2", "--nodes", "2", "--groups", "2", "--policy", "hierarchical"},
+       {"eplb: the number of experts in stdin is 3, which is not a multiple of --groups, 2, as a hierarchical plan "
+        "needs it; --policy global does not\n"}},
   };
-  for (const auto& [arguments, words] : bads) expect_error(1, words, plan_arguments("-", arguments), "[[1,2,3]]");
+  for (const auto& [arguments, words] : bads) expect_error(2, words, plan_arguments("-", arguments), "[[1,2,3]]");
 }
 
 TEST_F(Input, WrongUsageIsNamed) {
@@ -271,6 +281,110 @@ TEST_F(Input, WrongUsageIsNamed) {
     SCOPED_TRACE(testing::PrintToString(arguments));
     expect_error(2, words, arguments, "[[1,2,3]]");
   }
+}
+
+TEST_F(Input, UnknownArgumentsAreNamedBeforeWhatFollowsFromThem) {
+  const std::pair<Arguments, std::string> bads[] = {
+      {{"frob"}, "there is no command 'frob'"},
+      {{"--frob"}, "there is no option --frob"},
+      {{"plan", "-", "--slots", "4", "--gpu", "2"}, "there is no option --gpu"},
+      {{"plan", "-", "--slots", "0", "--gpu=2", "--frob"}, "there is no option --gpu"},
+      {{"plan", "-", "--slots", "4", "--gpus", "2", "-x"}, "there is no option -x"},
+      {{"plan", "-", "frob", "--slots", "4", "--gpus", "2"}, "'frob' is one argument too many"},
+      {{"info", "frob"}, "'frob' is one argument too many"},
+      {{"score", "-", "--plans", "plan.json"}, "there is no option --plans"},
+  };
+  for (const auto& [arguments, sentence] : bads) expect_error(2, {"eplb: " + sentence + "\n"}, arguments, "[[1,2,3]]");
+}
+
+TEST_F(Input, IsRequiredOnlyWhereItIsMissing) {
+  const std::pair<Arguments, std::string> bads[] = {
+      {{"plan", "-", "--gpus", "2"}, "--slots or --slots-per-gpu is required"},
+      {{"plan", "-", "--gpus", "2", "--slots", "0"}, "--slots is 0; it must be 1 to 65535"},
+      {{"plan", "-", "--gpus", "2", "--slots", ""}, "--slots: '' is not a whole number in plain decimal"},
+      {{"plan", "-", "--gpus", "2", "--slots-per-gpu", "0x2"},
+       "the sum of --slots-per-gpu is 0; it must be 1 to 65535"},
+      {{"plan", "-", "--slots", "4", "--gpus"}, "--gpus is given without a value"},
+      {{"plan", "-", "--slots", "4", "--slots", "5", "--gpus", "2"}, "--slots is given more than once"},
+      {{"generate", "--shape", "4x16"}, "--kind is required, or --list"},
+      {{"generate", "--kind", "real"}, "--shape is required, or --list"},
+  };
+  for (const auto& [arguments, sentence] : bads) expect_error(2, {"eplb: " + sentence + "\n"}, arguments, "[[1,2,3]]");
+}
+
+/// Every option that is a number: what is none, and what is out of its range, in plain decimal.
+TEST_F(Input, NumbersAreReadAsPeopleWriteThem) {
+  const std::string most = "65535", int32 = std::to_string(INT32_MAX), int64 = std::to_string(INT64_MAX),
+                    uint64 = std::to_string(UINT64_MAX);
+  const Arguments plan = plan_arguments("none.npy"), pack = {"pack", "none.npy"},
+                  generate = {"generate", "--shape", "none", "--kind", "real"};
+  struct Number {
+    Arguments command;
+    std::string option, least, most;
+  };
+  const Number numbers[] = {
+      {{"plan", "none.npy", "--gpus", "2"}, "--slots", "1", most},
+      {{"plan", "none.npy", "--slots", "4"}, "--gpus", "1", most},
+      {plan, "--nodes", "1", most},
+      {plan, "--groups", "1", most},
+      {plan, "--threads", "0", "1024"},
+      {plan, "--seed", "0", uint64},
+      {plan, "--repeat", "1", "1000000"},
+      {plan, "--device", "0", int32},
+      {plan, "--steps", "1", most},
+      {plan, "--candidates", "1", most},
+      {plan, "--max-swaps", "1", most},
+      {plan, "--max-changes", "0", int32},
+      {plan, "--max-changes-in-all", "0", int64},
+      {pack, "--packs", "1", most},
+      {{"score", "none.npy", "--plan", "none.json"}, "--gpus", "1", most},
+      {generate, "--samples", "1", most},
+      {generate, "--tokens", "1", "4294967296"},
+      {generate, "--topk", "1", most},
+      {generate, "--groups", "1", most},
+      {generate, "--seed", "0", uint64},
+  };
+  const auto with = [](Arguments arguments, const std::string& option, const std::string& value) {
+    arguments.insert(arguments.end(), {option, value});
+    return arguments;
+  };
+  for (const auto& [command, option, least, largest] : numbers) {
+    SCOPED_TRACE(command[0] + " " + option);
+    for (const char* bad : {"010", "+1", "0x10", "1e2", "1.5", " 1", "", "-", "many"})
+      expect_error(2, {"eplb: " + option + ": '" + bad + "' is not a whole number in plain decimal\n"},
+                   with(command, option, bad));
+    for (const std::string& bad : {std::string("-1"), std::string("99999999999999999999"), largest + "0"})
+      expect_error(2, {"eplb: " + option + " is " + bad + "; it must be " + least + " to " + largest + "\n"},
+                   with(command, option, bad));
+    for (const std::string& good : {least, largest})
+      EXPECT_NE(run(with(command, option, good)).err.find("none"), std::string::npos) << "what is wrong comes later";
+  }
+  for (const char* bad : {"0", "-0.5", "nan", "inf", "1e39"})
+    expect_error(2, {std::string("eplb: --amplitude is ") + bad + "; it must be 0.000001 to 1000000\n"},
+                 with(plan, "--amplitude", bad));
+  expect_error(2, {"eplb: --amplitude: '0,5' is not a number in plain decimal\n"}, with(plan, "--amplitude", "0,5"));
+}
+
+TEST_F(Input, WhatIsQuotedIsTextAndShort) {
+  const auto quoted = [&](const std::string& name, const std::string& contents) {
+    write(name, contents);
+    const Outcome outcome = run(plan_arguments(name));
+    EXPECT_EQ(outcome.status, 1);
+    EXPECT_LT(outcome.err.size(), 1000u);
+    EXPECT_TRUE(std::all_of(outcome.err.begin(), outcome.err.end() - 1, [](unsigned char c) { return c >= ' '; }));
+    return outcome.err;
+  };
+  std::string sequences;
+  for (int i = 0; i < 100000; ++i) sequences += "\x1b[2J";
+  EXPECT_NE(quoted("bad.csv", "1,2\n3,a" + sequences).find("line 2 has 'a\\x1b[2J"), std::string::npos);
+  EXPECT_NE(quoted("bad.csv", "1,2\n3,a" + sequences).find("for expert 1, not a number"), std::string::npos);
+  EXPECT_NE(quoted("bad.csv", "1,x\x9b\xc2\x9b\xff\u00e9\x7f").find("'x\\x9b\\xc2\\x9b\\xff\u00e9\\x7f'"),
+            std::string::npos);
+  quoted("bad.json", "[[1," + std::string(1000000, '9') + "e9]]");
+  quoted("bad.json", "{\"" + std::string(1000000, 'a') + "\": " + sequences);
+  quoted("bad.npy", Npy{.descr = sequences, .shape = "(2, 3)", .data = "", .version = 2}.text());
+  for (const std::string argument : {"\x1b[2J", "--\x1b[2J"})
+    EXPECT_NE(run({argument}).err.find("\\x1b[2J"), std::string::npos);
 }
 
 TEST_F(Input, AnUnavailableBackendIsAnError) {

@@ -46,7 +46,7 @@ TEST_F(Plan, HasAllFieldsAndConsistentMaps) {
   ASSERT_EQ(plan["physical_to_logical"].size(), 5u);
   for (std::size_t layer = 0; layer < 5; ++layer) expect_consistent(plan, layer);
   const Json& stats = plan["stats"];
-  EXPECT_EQ(stats.size(), 8u);
+  EXPECT_EQ(stats.size(), 12u);
   EXPECT_GT(stats["balancedness"], 0.5);
   EXPECT_LE(stats["balancedness"], stats["bound"]);
   EXPECT_LE(stats["bound"], 1);
@@ -68,8 +68,91 @@ TEST_F(Plan, OfDeepSeeksExampleIsDeepSeeks) {
 
 TEST_F(Plan, KeepsAMatrixRowOnALine) {
   const Outcome outcome = run({"plan", "-", "--slots", "8", "--gpus", "2"}, some_loads(3, 6).dump());
-  // Four matrices of three rows between brackets, six more fields, and the braces.
-  EXPECT_EQ(std::count(outcome.out.begin(), outcome.out.end(), '\n'), 4 * 5 + 6 + 2);
+  // Four matrices of three rows between brackets, five more fields, the braces; and the statistics: two such
+  // matrices, ten more fields, and their braces.
+  EXPECT_EQ(std::count(outcome.out.begin(), outcome.out.end(), '\n'), 4 * 5 + 5 + 2 + 2 * 5 + 10 + 2);
+}
+
+TEST_F(Plan, TellsEveryLayerAndGpu) {
+  const std::string loads = "[[[5,1,9,2],[0,0,0,0],[3,3,0,8]],[[1,7,2,2],[0,0,0,0],[4,4,4,4]]]";
+  const Json plan =
+      run_json({"plan", "-", "--slots", "6", "--gpus", "2", "--speeds", "1,2", "--first-layer", "3"}, loads);
+  const Json& stats = plan["stats"];
+  ASSERT_EQ(stats["layers"].size(), 3u);
+  double sum = 0, largest = 0, mean = 0;
+  for (std::size_t layer = 0; layer < 3; ++layer) {
+    const Json& told = stats["layers"][layer];
+    EXPECT_EQ(told.size(), 4u);
+    EXPECT_EQ(told["layer"], 3 + layer);
+    EXPECT_LE(told["balancedness"], told["bound"]);
+    const Json& experts = plan["physical_to_logical"][layer];
+    std::vector<double> mean_load(2);
+    for (const Json& sample : Json::parse(loads)) {
+      std::vector<double> load(2);
+      for (std::size_t slot = 0; slot < 6; ++slot) {
+        const std::size_t expert = experts[slot];
+        load[slot / 3] += sample[layer][expert].get<double>() / plan["replica_count"][layer][expert].get<double>();
+      }
+      largest += std::max(load[0], load[1] / 2);
+      mean += (load[0] + load[1]) / 3;
+      for (const std::size_t gpu : {0, 1}) mean_load[gpu] += load[gpu] / 2;
+    }
+    for (const std::size_t gpu : {0, 1}) EXPECT_NEAR(stats["gpu_load"][layer][gpu].get<double>(), mean_load[gpu], 1e-9);
+    if (layer == 1)
+      EXPECT_EQ(told, Json({{"layer", 4}, {"balancedness", 1.0}, {"bound", 1.0}, {"worst_gpu", nullptr}}));
+    else
+      EXPECT_EQ(told["worst_gpu"], mean_load[1] / 2 > mean_load[0] ? 1 : 0);
+    sum += layer == 1 ? 0 : told["balancedness"].get<double>();
+  }
+  EXPECT_NEAR(stats["balancedness"].get<double>(), sum / 2, 1e-9);
+  EXPECT_NEAR(stats["max_over_mean"].get<double>(), largest / mean, 1e-9);
+  const Json& worst = stats["layers"][stats["worst_layer"].get<std::size_t>() - 3];
+  EXPECT_EQ(worst["balancedness"], stats["balancedness_min"]);
+  EXPECT_EQ(run_json({"plan", "-", "--slots", "2", "--gpus", "2"}, "[[0,0]]")["stats"]["worst_layer"], nullptr);
+}
+
+TEST_F(Plan, NamesTheWorstLayerByItsNumberInTheModel) {
+  const Arguments arguments = {"plan", "loads.json", "--slots", "8", "--gpus", "4", "--first-layer", "3"};
+  write("loads.json", "[[1,1,1,1],[1,1,9,1],[2,2,2,2]]");
+  const Json stats = run_json(arguments)["stats"];
+  EXPECT_EQ(stats["worst_layer"], 4);
+  Arguments table = arguments;
+  table.insert(table.end(), {"--format", "table"});
+  EXPECT_NE(run(table).out.find("\nnumber of the worst layer          4       4\n"), std::string::npos)
+      << run(table).out;
+  const Json compared = run_json({"compare", "loads.json", "--slots", "8", "--gpus", "4", "--strategy", "lpt"});
+  EXPECT_EQ(compared["results"][0]["worst_layer"], 1);
+}
+
+/// What the groups cost is said, in each format, where it is much.
+TEST_F(Plan, SaysWhatAGlobalPlanWouldReach) {
+  const auto outcome = [&](const Arguments& more, const std::string& groups = "4") {
+    Arguments arguments = {"plan", "loads.json", "--slots", "24", "--gpus", "4", "--nodes", "2", "--groups", groups};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run(arguments);
+  };
+  // One group has nearly all the load.
+  write("loads.json", "[[90,80,70,60,5,5,5,5,5,5,5,5,5,5,5,5]]");
+  const Json json = Json::parse(outcome({}).out), global = Json::parse(outcome({"--policy", "global"}).out);
+  EXPECT_EQ(json["policy"], "hierarchical");
+  const double hierarchical = json["stats"]["balancedness"];
+  ASSERT_LT(hierarchical, 0.9);
+  EXPECT_EQ(json["balancedness_by_policy"],
+            Json({{"hierarchical", hierarchical}, {"global", global["stats"]["balancedness"]}}));
+  EXPECT_FALSE(global.contains("balancedness_by_policy"));
+  const auto text = [](double value) {
+    char digits[16];
+    std::snprintf(digits, sizeof digits, "%.3f", value);
+    return std::string(digits + (digits[0] == '0' ? 1 : 0));
+  };
+  const std::string words = "hierarchical " + text(hierarchical) + ", global " + text(global["stats"]["balancedness"]);
+  EXPECT_NE(outcome({"--format", "table"}).out.find("\nbalancedness: " + words + "\n"), std::string::npos);
+  EXPECT_EQ(outcome({"--format", "sglang"}).err, "eplb: " + words + "\n");
+  EXPECT_EQ(outcome({"--output", "plan.json"}).err, "eplb: " + words + "\n");
+  EXPECT_EQ(outcome({"--policy", "global", "--format", "sglang"}).err, "");
+  write("loads.json", "[[5,5,5,5,5,5,5,5,5,5,5,5,5,5,5,5]]");
+  EXPECT_FALSE(Json::parse(outcome({}).out).contains("balancedness_by_policy"));
+  EXPECT_EQ(outcome({"--format", "sglang"}).err, "");
 }
 
 TEST_F(Plan, DependsOnTheSeedOnlyWhereRandomNumbersAreDrawn) {
@@ -168,6 +251,20 @@ TEST_F(Plan, HelpAndVersion) {
   EXPECT_EQ(version.out.rfind("eplb ", 0), 0u);
 }
 
+TEST_F(Plan, HelpThatCannotBeWrittenIsAnError) {
+  for (const Arguments& arguments : {Arguments{"--help"}, Arguments{"plan", "--help"}, Arguments{"--version"}}) {
+    const Outcome outcome = run_tool(directory, arguments, "", "/dev/full");
+    EXPECT_EQ(outcome.status, 1) << arguments.back();
+    EXPECT_EQ(outcome.err, "eplb: stdout: No space left on device\n") << arguments.back();
+  }
+}
+
+TEST_F(Plan, HelpHasTheFormsOfFiles) {
+  for (const char* command : {"plan", "pack", "score", "compare"})
+    for (const char* words : {".csv   a line of numbers for each layer, such as 5,1,9", "sample,layer"})
+      EXPECT_NE(run({command, "--help"}).out.find(words), std::string::npos) << command;
+}
+
 class Pack : public ToolTest {};
 
 TEST_F(Pack, FillsPacksEqually) {
@@ -182,8 +279,8 @@ TEST_F(Pack, FillsPacksEqually) {
   const std::string table = run({"pack", "-", "--packs", "2", "--format", "table"}, "[[90,132,40,61],[0,0,0,0]]").out;
   for (const char* words : {"2 rows of 4 items into 2 packs", "pack load", "1 row without load left out"})
     EXPECT_NE(table.find(words), std::string::npos) << words << " is not in\n" << table;
-  expect_error(1, {"stdin: ", "4", "3"}, {"pack", "-", "--packs", "3"}, "[[90,132,40,61]]");
-  expect_error(1, {"stdin: ", "0"}, {"pack", "-", "--packs", "0"}, "[[90,132,40,61]]");
+  expect_error(2, {"eplb: the number of items in stdin is 4, which is not a multiple of --packs, 3\n"},
+               {"pack", "-", "--packs", "3"}, "[[90,132,40,61]]");
 }
 
 class Info : public ToolTest {};

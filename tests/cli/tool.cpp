@@ -48,13 +48,14 @@ fs::path new_directory() {
 
 }  // namespace
 
-Outcome run_tool(const fs::path& directory, const Arguments& arguments, const std::string& input) {
+Outcome run_tool(const fs::path& directory, const Arguments& arguments, const std::string& input,
+                 const fs::path& device) {
   const fs::path streams = new_directory();
   std::ofstream(streams / "in", std::ios::binary) << input;
   const pid_t process = fork();
   if (process == 0) {
     redirect(streams / "in", O_RDONLY, STDIN_FILENO);
-    redirect(streams / "out", O_WRONLY | O_CREAT, STDOUT_FILENO);
+    redirect(device.empty() ? streams / "out" : device, O_WRONLY | O_CREAT, STDOUT_FILENO);
     redirect(streams / "err", O_WRONLY | O_CREAT, STDERR_FILENO);
     become_tool(directory, arguments);
   }

@@ -19,8 +19,9 @@ struct Outcome {
   std::string err;
 };
 
-/// Runs the tool in @p directory.
-Outcome run_tool(const std::filesystem::path& directory, const Arguments& arguments, const std::string& input = "");
+/// Runs the tool in @p directory, with its stdout on @p device if one is given.
+Outcome run_tool(const std::filesystem::path& directory, const Arguments& arguments, const std::string& input = "",
+                 const std::filesystem::path& device = "");
 
 /// Not every container has pseudo-terminals.
 bool can_open_terminal();

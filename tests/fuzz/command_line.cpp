@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The options of `eplb plan` that become a shape and options of the library, on one line as a shell has them.
+#include "cli/error.h"
 #include "cli/options.h"
 
 #include "target.h"
@@ -47,8 +48,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   cli::add_output_options(app, output, {"table", "json"});
   try {
     app.parse(line);
+    cli::complete_slots(app, shape);
   } catch (const CLI::ParseError& error) {
     PROMISE(error.get_exit_code() == 0 || error.what()[0] != 0);
+    return 0;
+  } catch (const cli::UsageError& error) {
+    PROMISE(error.what()[0] != 0);
     return 0;
   }
   PROMISE(!file.empty() && planning.repeat > 0);
