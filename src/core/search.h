@@ -288,7 +288,7 @@ EPLB_CORE_ONCE float goal_of(Group& group, const search_problem& p, const search
 }
 
 /// By all nodes together.
-EPLB_CORE_ONCE inline changes_needed add_needed(const node_outcome* of, std::size_t nodes) {
+EPLB_CORE inline changes_needed add_needed(const node_outcome* of, std::size_t nodes) {
   changes_needed out{0, current_fault::changes};
   for (std::size_t i = 0; i < nodes; ++i) {
     out.slots += of[i].needed;
@@ -475,7 +475,7 @@ EPLB_CORE_ONCE void name_nodes(Group& group, const search_task& task, const inde
   index_t *const pack_of_group = m.packing.position, *const common = m.member;  // of a node, with each pack
   index_t *const pack_of_node = m.packing.used, *const node_of_pack = m.packing.pack;
   for (int seat = rank; seat < shape.groups; seat += size)
-    pack_of_group[packed[seat * width] / width] = static_cast<index_t>(seat / room);
+    pack_of_group[packed[extent(seat) * extent(width)] / width] = static_cast<index_t>(seat / room);
   for (int i = rank; i < nodes; i += size) pack_of_node[i] = node_of_pack[i] = no_expert;
   group.sync();
   const auto visit_packs = [&](int node, auto f) {  // once for each slot; each thread has packs of its own
@@ -513,7 +513,8 @@ EPLB_CORE_ONCE void name_nodes(Group& group, const search_task& task, const inde
   group.sync();
   for (int node = 0; node < nodes; ++node)
     for (int e = rank; e < experts; e += size)
-      m.node_expert[node * experts + e] = packed[pack_of_node[node] * experts + e];
+      m.node_expert[extent(node) * extent(experts) + extent(e)] =
+          packed[extent(pack_of_node[node]) * extent(experts) + extent(e)];
   group.sync();
 }
 
