@@ -155,7 +155,7 @@ TEST(Cluster, ListsTheGpusOfEachNode) {
 }
 
 TEST(Budget, IsSharedByWhatEachMadeOfIt) {
-  const node_outcome of[] = {{0, 10, 1}, {2, 2, 1}, {1, 5, 1}, {0, 0, 1}};
+  const node_outcome of[] = {{0, 10, 1, 0}, {2, 2, 1, 0}, {1, 5, 1, 0}, {0, 0, 1, 0}};
   int budget[] = {10, 10, 10, 10};
   EXPECT_TRUE(share_budget(of, 4, 17, budget));
   for (const int b : budget) EXPECT_EQ(b, 10);  // enough for all
