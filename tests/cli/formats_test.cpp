@@ -378,7 +378,8 @@ TEST_F(Formats, OfArraysHaveTheirAxesSaid) {
     std::string shape = "(", axes;
     for (std::size_t i = 0; i < 3; ++i) {
       shape += std::to_string(extents[axis[i]]) + (i < 2 ? ", " : ")");
-      axes += (i ? "," : "") + std::string(1, order[i]);
+      if (i) axes += ',';
+      axes += order[i];
     }
     write("c.npy", Npy{.shape = shape, .data = bytes(c_order)}.text());
     write("f.npy", Npy{.shape = shape, .data = bytes(fortran_order), .fortran_order = "True"}.text());

@@ -45,7 +45,7 @@ struct capture {
   cudaStreamCaptureMode mode;
   std::thread::id begun_by = std::this_thread::get_id();
   bool valid = true;
-  std::vector<work> operations;
+  std::vector<work> operations = {};
 };
 
 struct stream {
