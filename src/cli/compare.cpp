@@ -82,19 +82,24 @@ struct Entry {
   Plan plan;
 };
 
-void print_table(std::ostream& out, const std::vector<Entry>& entries) {
+/// What the model calls the worst layer of a plan that has one.
+std::int32_t number_of_worst(const Plan& plan, const Loads& loads) {
+  return loads.layer_numbers[static_cast<std::size_t>(plan.balance.worst_layer)];
+}
+
+void print_table(std::ostream& out, const std::vector<Entry>& entries, const Loads& loads) {
   Table table("lrrrrrr");
   table.row({"strategy", "balancedness", "worst layer", "its number", "duplicates", "most replicas", "ms"});
   for (const auto& [name, plan] : entries)
     table.row({name == plan.strategy ? name : name + " = " + plan.strategy, fixed(plan.balance.balancedness, 4),
                fixed(plan.balance.balancedness_min, 4),
-               plan.balance.worst_layer < 0 ? "" : std::to_string(plan.balance.worst_layer),
+               plan.balance.worst_layer < 0 ? "" : std::to_string(number_of_worst(plan, loads)),
                std::to_string(plan.balance.duplicates), std::to_string(plan.balance.max_replica_count),
                fixed(plan.plan_ms, 3)});
   table.print(out);
 }
 
-nlohmann::ordered_json results_of(const std::vector<Entry>& entries) {
+nlohmann::ordered_json results_of(const std::vector<Entry>& entries, const Loads& loads) {
   auto results = nlohmann::ordered_json::array();
   for (const auto& [name, plan] : entries) {
     results.push_back({{"strategy", name},
@@ -105,7 +110,7 @@ nlohmann::ordered_json results_of(const std::vector<Entry>& entries) {
                        {"duplicates", plan.balance.duplicates},
                        {"max_replica_count", plan.balance.max_replica_count},
                        {"plan_ms", plan.plan_ms}});
-    if (plan.balance.worst_layer >= 0) results.back()["worst_layer"] = plan.balance.worst_layer;
+    if (plan.balance.worst_layer >= 0) results.back()["worst_layer"] = number_of_worst(plan, loads);
   }
   return results;
 }
@@ -125,7 +130,7 @@ void CompareCommand::compare_strategies(const Loads& loads) {
   output.write([&](std::ostream& out) {
     if (output.is_table()) {
       out << loads.name << '\n' << as_text(shape) << "\n\n";
-      print_table(out, entries);
+      print_table(out, entries, loads);
       if (!left_out.empty()) out << "\nleft out, as they cannot plan this:\n";
       for (const auto& [name, why] : left_out) out << "  " << name << ": " << in_words_of(*app, why).text << '\n';
     } else {
@@ -135,7 +140,7 @@ void CompareCommand::compare_strategies(const Loads& loads) {
       json.field("shape", as_json(shape, loads.samples));
       json.field("file", loads.name);
       json.field("seed", planning.seed);
-      json.field("results", results_of(entries));
+      json.field("results", results_of(entries, loads));
       json.field("left_out", others);
     }
   });

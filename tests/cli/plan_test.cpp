@@ -120,8 +120,12 @@ TEST_F(Plan, NamesTheWorstLayerByItsNumberInTheModel) {
   table.insert(table.end(), {"--format", "table"});
   EXPECT_NE(run(table).out.find("\nnumber of the worst layer          4       4\n"), std::string::npos)
       << run(table).out;
-  const Json compared = run_json({"compare", "loads.json", "--slots", "8", "--gpus", "4", "--strategy", "lpt"});
-  EXPECT_EQ(compared["results"][0]["worst_layer"], 1);
+  Arguments compare = {"compare", "loads.json", "--slots", "8", "--gpus", "4", "--strategy", "lpt"};
+  EXPECT_EQ(run_json(compare)["results"][0]["worst_layer"], 1);
+  compare.insert(compare.end(), {"--layers", "5:20"});
+  EXPECT_EQ(run_json(compare)["results"][0]["worst_layer"], 25);
+  compare.insert(compare.end(), {"--format", "table"});
+  EXPECT_NE(run(compare).out.find("  25  "), std::string::npos) << run(compare).out;
 }
 
 /// What the groups cost is said, in each format, where it is much.
