@@ -139,9 +139,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   buffer* const all[] = {&maps.physical_to_logical, &maps.replica_rank, &maps.replica_count, &maps.logical_to_physical};
   for (buffer* map : all)
     if (in.one_in(4)) spoil(in, *map);
-  if (in.one_in(4)) given.replica_rank = nullptr;
-  if (in.one_in(4)) given.replica_count = nullptr;
-  if (in.one_in(4)) given.logical_to_physical = nullptr;
+  if (in.one_in(4)) given.replica_rank = nullptr, given.replica_rank_count = 0;
+  if (in.one_in(4)) given.replica_count = nullptr, given.replica_count_count = 0;
+  if (in.one_in(4)) given.logical_to_physical = nullptr, given.logical_to_physical_count = 0, given.max_replicas = 0;
 
   const eplb_status checked_as =
       checked([&](eplb_error* error) { return eplb_check_placement(&shape, &given, flags, error); });
@@ -165,6 +165,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     loads.given.current = current.data();
     loads.given.current_count = current.count();
     loads.given.current_type = given.type;
+    // A type alone means that the pointer was forgotten.
+    current_is_right = current_is_right && (current.data() || given.type == EPLB_TYPE_INT32);
   }
   buffer gpu_load = buffer::exact(product(shape.num_layers, shape.num_gpus), EPLB_TYPE_FLOAT64);
   eplb_stats stats = defaults(eplb_stats_init);

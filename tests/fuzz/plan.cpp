@@ -79,7 +79,8 @@ struct drawn_current {
     if (in.one_in(2)) given.max_changes_per_layer = in.mostly<std::int32_t>(-1, 20);
     if (in.one_in(2)) given.max_changes = in.mostly<std::int64_t>(-1, 40);
     if (in.one_in(32)) given.current_type = EPLB_TYPE_FLOAT32;
-    may_be_refused = may_be_refused || !experts.is_fine() || given.current_type == EPLB_TYPE_FLOAT32 ||
+    const bool is_forgotten = !given.current && given.current_type != EPLB_TYPE_INT32;
+    may_be_refused = may_be_refused || !experts.is_fine() || given.current_type == EPLB_TYPE_FLOAT32 || is_forgotten ||
                      given.max_changes_per_layer != -1 || given.max_changes != -1;
   }
 };
