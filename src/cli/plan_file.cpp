@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "plan_file.h"
 
+#include <yaml-cpp/emitfromevents.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
@@ -11,6 +12,7 @@
 #include <numeric>
 #include <ostream>
 #include <span>
+#include <sstream>
 #include <string_view>
 
 #include "error.h"
@@ -241,10 +243,8 @@ class YamlReader {
  public:
   YamlReader(const std::string& text, const std::string& name) : name_(name) {
     try {
-      const std::vector<YAML::Node> documents = YAML::LoadAll(text);
-      if (documents.size() != 1)
-        fail(name, "holds " + count(static_cast<long long>(documents.size()), "YAML document") + ", not one");
-      document_ = documents[0];
+      check_is_one(text);
+      document_ = YAML::Load(text);
     } catch (const YAML::Exception& error) {
       fail(name, "not YAML: " + place_of(error.mark) + error.msg);
     }
@@ -274,6 +274,16 @@ class YamlReader {
   }
 
  private:
+  /// Not by YAML::LoadAll, which in a text that begins with a comma finds documents without end.
+  void check_is_one(const std::string& text) const {
+    std::istringstream in(text);
+    YAML::Parser parser(in);
+    YAML::Emitter unused;
+    YAML::EmitFromEvents events(unused);
+    if (!parser.HandleNextDocument(events)) fail(name_, "holds no YAML document");
+    if (parser.HandleNextDocument(events)) fail(name_, "holds several YAML documents, not one");
+  }
+
   static std::string place_of(const YAML::Mark& mark) {
     return mark.is_null() ? "" : "line " + std::to_string(mark.line + 1) + ": ";
   }

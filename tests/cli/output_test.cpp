@@ -156,7 +156,9 @@ TEST_F(Score, BadPlansAreNamed) {
       {"initial_global_assignments:\n  3: 5\n", {"line 2", "layer 3", "no list"}},
       {"initial_global_assignments:\n  3: []\n", {"line 2", "layer 3", "no list"}},
       {"num_slots: 3\ninitial_global_assignments:\n  3: [0, 1]\n", {"line 1", "num_slots is 3", "2"}},
-      {"initial_global_assignments:\n  3: [0, 1]\n---\n4: 5\n", {"2 YAML documents"}},
+      {"initial_global_assignments:\n  3: [0, 1]\n---\n4: 5\n", {"several YAML documents"}},
+      {"# initial_global_assignments\n", {"no YAML document"}},
+      {",initial_global_assignments: {3: [0, 1]}", {"several YAML documents"}},  // endlessly many, says yaml-cpp
   };
   for (const auto& [yaml, words_of_file] : yamls) {
     SCOPED_TRACE(yaml);
