@@ -446,7 +446,7 @@ plan_shape check_extents(const eplb_shape& shape) {
 cluster_view check_gpus(const eplb_shape& shape) {
   const auto check_count = [&](const char* name, const void* data, std::size_t count) {
     check_buffer(name, data, count, 0, 1);
-    if (data && count != extent(shape.num_gpus))
+    if (data && count != size_cast(shape.num_gpus))
       fail(EPLB_ERROR_INVALID_ARGUMENT, "%s has %zu elements; it must have one for each of the %d gpus", name, count,
            shape.num_gpus);
   };
@@ -554,7 +554,7 @@ load_view check_input(const eplb_input& input, const plan_shape& shape, int max_
   const auto type = static_cast<scalar>(input.type);
   if (!input.loads) fail(EPLB_ERROR_INVALID_ARGUMENT, "input.loads is NULL");
   check_buffer("input.loads", input.loads, input.loads_count,
-               extent(input.num_samples) * extent(shape.layers) * extent(shape.experts), size_of(type));
+               size_cast(input.num_samples) * size_cast(shape.layers) * size_cast(shape.experts), size_of(type));
   return {type, input.loads, input.num_samples};
 }
 
@@ -568,7 +568,7 @@ current_view check_current(const eplb_input& input, const plan_shape& shape) {
            input.max_changes >= 0 ? "max_changes" : "max_changes_per_layer");
     check_forgotten("input.current_type", "input.current", input.current_type != defaults<eplb_input>().current_type);
   }
-  check_buffer("input.current", input.current, input.current_count, extent(shape.layers) * extent(shape.slots),
+  check_buffer("input.current", input.current, input.current_count, size_cast(shape.layers) * size_cast(shape.slots),
                size_of(type));
   if (!input.current) return {};
   return {input.current, type == scalar::int64,
@@ -579,8 +579,8 @@ current_view check_current(const eplb_input& input, const plan_shape& shape) {
 maps_view check_maps(const eplb_maps& maps, const plan_shape& shape, memory_kind memory) {
   const scalar type = check_map_type("maps.type", maps.type);
   check_memory("maps.memory", maps.memory, memory);
-  const std::size_t slots = extent(shape.layers) * extent(shape.slots);
-  const std::size_t experts = extent(shape.layers) * extent(shape.experts), size = size_of(type);
+  const std::size_t slots = size_cast(shape.layers) * size_cast(shape.slots);
+  const std::size_t experts = size_cast(shape.layers) * size_cast(shape.experts), size = size_of(type);
   check_buffer("maps.physical_to_logical", maps.physical_to_logical, maps.physical_to_logical_count, slots, size);
   check_buffer("maps.replica_rank", maps.replica_rank, maps.replica_rank_count, slots, size);
   check_buffer("maps.replica_count", maps.replica_count, maps.replica_count_count, experts, size);
@@ -589,21 +589,22 @@ maps_view check_maps(const eplb_maps& maps, const plan_shape& shape, memory_kind
   else
     check_forgotten("maps.max_replicas", "maps.logical_to_physical", maps.max_replicas != 0);
   check_buffer("maps.logical_to_physical", maps.logical_to_physical, maps.logical_to_physical_count,
-               experts * extent(maps.max_replicas), size);
+               experts * size_cast(maps.max_replicas), size);
   return {type,
           maps.physical_to_logical,
           maps.replica_rank,
           maps.replica_count,
           maps.logical_to_physical,
-          maps.logical_to_physical ? extent(maps.max_replicas) : 0};
+          maps.logical_to_physical ? size_cast(maps.max_replicas) : 0};
 }
 
 placement_stats check_stats(const eplb_stats& stats, const plan_shape& shape) {
   check_buffer("stats.layer_balancedness", stats.layer_balancedness, stats.layer_balancedness_count,
-               extent(shape.layers), sizeof(double));
-  check_buffer("stats.gpu_load", stats.gpu_load, stats.gpu_load_count, extent(shape.layers) * extent(shape.gpus),
+               size_cast(shape.layers), sizeof(double));
+  check_buffer("stats.gpu_load", stats.gpu_load, stats.gpu_load_count, size_cast(shape.layers) * size_cast(shape.gpus),
                sizeof(double));
-  check_buffer("stats.layer_bound", stats.layer_bound, stats.layer_bound_count, extent(shape.layers), sizeof(double));
+  check_buffer("stats.layer_bound", stats.layer_bound, stats.layer_bound_count, size_cast(shape.layers),
+               sizeof(double));
   placement_stats out{};
   out.layer_bound = stats.layer_bound;
   out.layer_balancedness = stats.layer_balancedness;

@@ -107,7 +107,7 @@ void submit(eplb_context& context, const eplb_input& input) {
 void get_maps(eplb_context& context, const maps_view& out) {
   const planner& plan = planned(context);
   if (out.logical_to_physical) {
-    const auto needed = extent(plan.max_replica_count());
+    const auto needed = size_cast(plan.max_replica_count());
     if (out.max_replicas < needed) throw narrow_inverse{out.max_replicas, needed};
   }
   context.planner->get_maps(out);

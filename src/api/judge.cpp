@@ -3,10 +3,10 @@
 #include <algorithm>
 
 #include "api/check.h"
-#include "backend/float_mode.h"
+#include "backend/cpu/float_mode.h"
 #include "core/loads.h"
 #include "core/score.h"
-#include "core/serial_group.h"
+#include "core/team/serial.h"
 
 namespace eplb {
 namespace {
@@ -37,15 +37,16 @@ struct judge_memory {
   float* load;  // [samples][layers][experts]
 
   static judge_memory lay_out(arena& memory, const plan_shape& shape, int samples) {
-    const std::size_t layers = extent(shape.layers), slots = extent(shape.slots), experts = extent(shape.experts);
+    const std::size_t layers = size_cast(shape.layers), slots = size_cast(shape.slots),
+                      experts = size_cast(shape.experts);
     judge_memory out;
     out.maps = {memory.take<index_t>(layers * slots), memory.take<index_t>(layers * slots),
                 memory.take<index_t>(layers * experts)};
     out.slot_of_rank = memory.take<index_t>(slots);
     out.first_slot = memory.take<index_t>(experts);
     out.gpus = cluster::lay_out(memory, shape);
-    out.score = score_memory::lay_out<serial_group>(memory, shape);
-    out.load = memory.take<float>(extent(samples) * layers * experts);
+    out.score = score_memory::lay_out<serial_team>(memory, shape);
+    out.load = memory.take<float>(size_cast(samples) * layers * experts);
     return out;
   }
   static std::size_t size(const plan_shape& shape, int samples) {
@@ -127,14 +128,14 @@ class layer_check {
     const std::size_t width = given_.max_replicas;
     std::fill_n(memory_.slot_of_rank, shape_.slots, no_slot);
     for (int e = 0; e < shape_.experts; ++e) {
-      const auto count = extent(maps_.replica_count[e]);
+      const auto count = size_cast(maps_.replica_count[e]);
       if (count > width) reject("layer %d, expert %d has %zu slots, but max_replicas is %zu", layer_, e, count, width);
       for (std::size_t r = 0; r < width; ++r) compare_inverse_entry(e, r, r < count);
     }
   }
 
   void reject_duplicates() {
-    serial_group serial;
+    serial_team serial;
     find_duplicates(serial, shape_, memory_.gpus, maps_.physical_to_logical, memory_.score.last_gpu,
                     [&](int slot, int gpu) {
                       reject("layer %d, slot %d holds expert %d, which gpu %d has in an earlier slot", layer_, slot,
@@ -146,14 +147,14 @@ class layer_check {
   static constexpr index_t no_slot = max_extent;
 
   std::int64_t at_slot(const void* map, int slot) const {
-    return entry(given_, map, extent(layer_) * extent(shape_.slots) + extent(slot));
+    return entry(given_, map, size_cast(layer_) * size_cast(shape_.slots) + size_cast(slot));
   }
   std::int64_t at_expert(const void* map, int e) const {
-    return entry(given_, map, extent(layer_) * extent(shape_.experts) + extent(e));
+    return entry(given_, map, size_cast(layer_) * size_cast(shape_.experts) + size_cast(e));
   }
 
   void compare_inverse_entry(int e, std::size_t r, bool has_slot) {
-    const std::size_t row = extent(layer_) * extent(shape_.experts) + extent(e);
+    const std::size_t row = size_cast(layer_) * size_cast(shape_.experts) + size_cast(e);
     const std::int64_t slot = entry(given_, given_.logical_to_physical, row * given_.max_replicas + r);
     const auto say = [&](const char* what) {
       reject("logical_to_physical of layer %d, expert %d, replica %zu is %lld, %s", layer_, e, r,
@@ -198,10 +199,10 @@ maps_view check_placement_maps(const eplb_maps* maps, const plan_shape& shape) {
 /// All loads as float32, one after the other.
 template <class In>
 void convert_loads(const plan_shape& shape, const In* in, int samples, float* out) {
-  serial_group group;
+  serial_team team;
   for (int s = 0; s < samples; ++s)
     for (int layer = 0; layer < shape.layers; ++layer, in += shape.experts, out += shape.experts) {
-      const int e = read_loads(group, in, shape.experts, true, out, out);
+      const int e = read_loads(team, in, shape.experts, true, out, out);
       if (e < shape.experts) throw bad_load(s, layer, e, in[e]);
     }
 }
@@ -209,8 +210,8 @@ void convert_loads(const plan_shape& shape, const In* in, int samples, float* ou
 /// Slots that hold another expert than in the current placement.
 std::int64_t count_changes(const plan_shape& shape, const current_view& current, const layer_maps& maps) {
   std::int64_t changes = 0;
-  const std::size_t slots = extent(shape.slots);
-  for (std::size_t i = 0; i < extent(shape.layers) * slots; ++i) {
+  const std::size_t slots = size_cast(shape.slots);
+  for (std::size_t i = 0; i < size_cast(shape.layers) * slots; ++i) {
     const std::int64_t e = current[i];
     const layer_outcome bad{current_fault::value, static_cast<int>(i % slots)};
     if (e < -1 || e >= shape.experts) throw bad_current{bad, static_cast<int>(i / slots), e};
@@ -260,8 +261,8 @@ eplb_status eplb_score_placement(const eplb_shape* shape, const eplb_input* inpu
     check_placement(extents, given, false, parts);
     out.changes = current.expert ? count_changes(extents, current, parts.maps) : 0;
     visit_loads(loads, [&](auto* in) { convert_loads(extents, in, loads.samples, parts.load); });
-    serial_group group;
-    score(group, extents, parts.gpus, parts.maps, parts.load, loads.samples, parts.score, out);
+    serial_team team;
+    score(team, extents, parts.gpus, parts.maps, parts.load, loads.samples, parts.score, out);
     write_stats(stats, asked, out);
   });
 }

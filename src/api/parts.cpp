@@ -54,7 +54,7 @@ eplb_status eplb_balanced_packing(const eplb_options* options, const eplb_input*
     check_range("packing.num_items", given.num_items, 1, max_extent);
     check_range("packing.num_packs", given.num_packs, 1, max_extent);
     check_multiple("packing.num_items", given.num_items, "packing.num_packs", given.num_packs);
-    const std::size_t count = extent(given.num_rows) * extent(given.num_items);
+    const std::size_t count = size_cast(given.num_rows) * size_cast(given.num_items);
     const std::size_t size = size_of(check_map_type("packing.type", given.type));
     check_memory("packing.memory", given.memory, memory_kind::host);
     check_buffer("packing.pack_index", given.pack_index, given.pack_index_count, count, size);

@@ -48,7 +48,7 @@ struct plan_input {
 
 /// Calls f with the loads as a pointer to their type.
 template <class F>
-EPLB_CORE auto visit_loads(const load_view& loads, F f) {
+EPLB_HOST_DEVICE auto visit_loads(const load_view& loads, F f) {
   switch (loads.type) {
     case scalar::float32:
       return f(static_cast<const float*>(loads.data));

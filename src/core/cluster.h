@@ -31,12 +31,12 @@ struct cluster {
   index_t* first_gpu;   // [nodes + 1] where in `gpu` each node begins
 
   static cluster lay_out(arena& memory, const plan_shape& shape) {
-    const auto gpus = extent(shape.gpus);
+    const auto gpus = size_cast(shape.gpus);
     cluster out;
     out.first_slot = memory.take<index_t>(gpus + 1);
     out.speed = memory.take<float>(gpus);
     out.gpu = memory.take<index_t>(gpus);
-    out.first_gpu = memory.take<index_t>(extent(shape.nodes) + 1);
+    out.first_gpu = memory.take<index_t>(size_cast(shape.nodes) + 1);
     return out;
   }
   static std::size_t bytes(const plan_shape& shape) {
@@ -62,7 +62,7 @@ struct cluster {
     first_gpu[0] = 0;
   }
 
-  EPLB_CORE int slots_of(int g) const { return first_slot[g + 1] - first_slot[g]; }
+  EPLB_HOST_DEVICE int slots_of(int g) const { return first_slot[g + 1] - first_slot[g]; }
 };
 
 }  // namespace eplb

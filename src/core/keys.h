@@ -10,32 +10,32 @@
 namespace eplb {
 namespace {
 
-EPLB_CORE inline std::uint32_t float_bits(float x) { return __builtin_bit_cast(std::uint32_t, x); }
-EPLB_CORE inline float bits_float(std::uint32_t bits) { return __builtin_bit_cast(float, bits); }
+EPLB_HOST_DEVICE inline std::uint32_t float_bits(float x) { return __builtin_bit_cast(std::uint32_t, x); }
+EPLB_HOST_DEVICE inline float bits_float(std::uint32_t bits) { return __builtin_bit_cast(float, bits); }
 
 /// A layer's total is finite when it is added up in index order. In another order its sums might be
 /// rounded up to infinity, with which nothing can be compared; they stop at the largest number instead.
-EPLB_CORE inline float add_loads(float a, float b) {
+EPLB_HOST_DEVICE inline float add_loads(float a, float b) {
   const float sum = a + b;
   return sum < FLT_MAX ? sum : FLT_MAX;
 }
 
 /// The least key is the lightest, lowest index first.
-EPLB_CORE inline std::uint64_t lightest_key(float load, std::uint32_t index) {
+EPLB_HOST_DEVICE inline std::uint64_t lightest_key(float load, std::uint32_t index) {
   return std::uint64_t{float_bits(load)} << 32 | index;
 }
 /// The least key is the heaviest, lowest index first.
-EPLB_CORE inline std::uint64_t heaviest_key(float load, std::uint32_t index) {
+EPLB_HOST_DEVICE inline std::uint64_t heaviest_key(float load, std::uint32_t index) {
   return std::uint64_t{~float_bits(load)} << 32 | index;
 }
 /// Comes after every other key.
 constexpr std::uint64_t last_key = ~std::uint64_t{0};
 
-EPLB_CORE inline std::uint32_t key_index(std::uint64_t key) { return static_cast<std::uint32_t>(key); }
-EPLB_CORE inline float lightest_key_load(std::uint64_t key) {
+EPLB_HOST_DEVICE inline std::uint32_t key_index(std::uint64_t key) { return static_cast<std::uint32_t>(key); }
+EPLB_HOST_DEVICE inline float lightest_key_load(std::uint64_t key) {
   return bits_float(static_cast<std::uint32_t>(key >> 32));
 }
-EPLB_CORE inline float heaviest_key_load(std::uint64_t key) {
+EPLB_HOST_DEVICE inline float heaviest_key_load(std::uint64_t key) {
   return bits_float(~static_cast<std::uint32_t>(key >> 32));
 }
 

@@ -7,17 +7,17 @@
 
 // Marks functions that also run on a device, for compilers that have to be told.
 #if defined(__CUDACC__)
-#define EPLB_CORE __host__ __device__
+#define EPLB_HOST_DEVICE __host__ __device__
 #else
-#define EPLB_CORE
+#define EPLB_HOST_DEVICE
 #endif
 
 // Marks those that a device's code has once, not wherever they are called: long, and not on the way of most plans, or
 // short beside what surrounds their calls.
 #if defined(__CUDACC__)
-#define EPLB_CORE_ONCE __host__ __device__ __noinline__
+#define EPLB_DEVICE_NOINLINE __host__ __device__ __noinline__
 #else
-#define EPLB_CORE_ONCE
+#define EPLB_DEVICE_NOINLINE
 #endif
 
 namespace eplb {
@@ -27,7 +27,7 @@ using index_t = std::uint16_t;
 constexpr int max_extent = 65535;
 
 /// Of an array.
-EPLB_CORE constexpr std::size_t extent(int n) { return static_cast<std::size_t>(n); }
+EPLB_HOST_DEVICE constexpr std::size_t size_cast(int n) { return static_cast<std::size_t>(n); }
 
 /// Layers and experts on a cluster. A global plan has 1 group and 1 node.
 struct plan_shape {
@@ -38,7 +38,7 @@ struct plan_shape {
 struct node_size {
   int experts, slots, gpus;
 
-  EPLB_CORE static node_size of(const plan_shape& shape) {
+  EPLB_HOST_DEVICE static node_size of(const plan_shape& shape) {
     return {shape.experts / shape.nodes, shape.slots / shape.nodes, shape.gpus / shape.nodes};
   }
 };
@@ -74,7 +74,7 @@ struct current_view {
   int most_changes;  // slots of a layer that may hold another expert
   std::int64_t most_changes_in_all;
 
-  EPLB_CORE std::int64_t operator[](std::size_t i) const {
+  EPLB_HOST_DEVICE std::int64_t operator[](std::size_t i) const {
     return is_int64 ? static_cast<const std::int64_t*>(expert)[i] : static_cast<const std::int32_t*>(expert)[i];
   }
 };
@@ -99,7 +99,7 @@ struct layer_maps {
   index_t* replica_count;        // [experts]
 
   /// Of a layer further on in arrays of all layers.
-  EPLB_CORE layer_maps of(const plan_shape& shape, int layer) const {
+  EPLB_HOST_DEVICE layer_maps of(const plan_shape& shape, int layer) const {
     const auto l = static_cast<std::size_t>(layer);
     const auto slots = l * static_cast<std::size_t>(shape.slots);
     return {physical_to_logical + slots, replica_rank + slots,
@@ -121,17 +121,17 @@ struct placement_stats {
 /// both measures and lays out.
 class arena {
  public:
-  EPLB_CORE explicit arena(void* block = nullptr) : begin_(static_cast<char*>(block)) {}
+  EPLB_HOST_DEVICE explicit arena(void* block = nullptr) : begin_(static_cast<char*>(block)) {}
 
   template <class T>
-  EPLB_CORE T* take(std::size_t count) {
+  EPLB_HOST_DEVICE T* take(std::size_t count) {
     char* const piece = begin_ ? begin_ + used_ : nullptr;
     used_ += (count * sizeof(T) + alignment - 1) / alignment * alignment;
     return reinterpret_cast<T*>(piece);
   }
-  EPLB_CORE std::size_t used() const { return used_; }
+  EPLB_HOST_DEVICE std::size_t used() const { return used_; }
   /// Back to what was used at an earlier time, so that what comes next lies on what came since.
-  EPLB_CORE void rewind(std::size_t used) { used_ = used; }
+  EPLB_HOST_DEVICE void rewind(std::size_t used) { used_ = used; }
 
   /// Of every piece, if the block has it; a cache line, so that threads do not share one.
   static constexpr std::size_t alignment = 64;

@@ -14,7 +14,7 @@ struct philox_block {
 /// Philox4x32-10 (Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as easy as 1, 2, 3", 2011).
 /// Scalars and a full unroll, so that a loop over counters vectorises; on a device, where it would keep
 /// twenty round keys in registers, none.
-EPLB_CORE inline philox_block philox4x32(philox_block x, std::uint64_t key) {
+EPLB_HOST_DEVICE inline philox_block philox4x32(philox_block x, std::uint64_t key) {
   constexpr std::uint64_t multiply_a = 0xD2511F53, multiply_c = 0xCD9E8D57;
   constexpr std::uint32_t bump_low = 0x9E3779B9, bump_high = 0xBB67AE85;
   auto low = static_cast<std::uint32_t>(key), high = static_cast<std::uint32_t>(key >> 32);
@@ -34,8 +34,8 @@ EPLB_CORE inline philox_block philox4x32(philox_block x, std::uint64_t key) {
 }
 
 /// Uniform in [0, 1), a multiple of 2^-24, for one item of one attempt at one packing problem.
-EPLB_CORE inline float uniform(std::uint64_t seed, std::uint32_t layer, std::uint32_t problem, std::uint32_t candidate,
-                               std::uint32_t item) {
+EPLB_HOST_DEVICE inline float uniform(std::uint64_t seed, std::uint32_t layer, std::uint32_t problem,
+                                      std::uint32_t candidate, std::uint32_t item) {
   const std::uint32_t bits = philox4x32({layer, problem, candidate, item}, seed).a;
   return static_cast<float>(bits >> 8) * 0x1p-24f;
 }

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "core/cluster.h"
-#include "core/replicate.h"
+#include "core/pack/replicate.h"
 
 namespace eplb {
 
@@ -18,10 +18,10 @@ struct layer_score {
 namespace {
 
 /// The load of each gpu in float64, its slots in order. An expert's load is shared by its replicas.
-template <class Group>
-EPLB_CORE void gpu_loads(Group& group, const plan_shape& shape, const cluster& gpus, const layer_maps& maps,
-                         const float* load, double* out) {
-  for (int gpu = group.thread_rank(); gpu < shape.gpus; gpu += group.size()) {
+template <class Team>
+EPLB_HOST_DEVICE void gpu_loads(Team& team, const plan_shape& shape, const cluster& gpus, const layer_maps& maps,
+                                const float* load, double* out) {
+  for (int gpu = team.rank(); gpu < shape.gpus; gpu += team.size()) {
     double sum = 0;
     for (int slot = gpus.first_slot[gpu]; slot < gpus.first_slot[gpu + 1]; ++slot) {
       const int e = maps.physical_to_logical[slot];
@@ -29,7 +29,7 @@ EPLB_CORE void gpu_loads(Group& group, const plan_shape& shape, const cluster& g
     }
     out[gpu] = sum;
   }
-  group.sync();
+  team.sync();
 }
 
 /// What a layer's gpus have to bear altogether.
@@ -37,7 +37,7 @@ struct layer_load {
   double total, mean;  // tokens; and tokens for a gpu of speed 1, of the gpus that have slots
 };
 
-EPLB_CORE inline layer_load load_of(const plan_shape& shape, const cluster& gpus, const float* load) {
+EPLB_HOST_DEVICE inline layer_load load_of(const plan_shape& shape, const cluster& gpus, const float* load) {
   double total = 0, speed = 0;
   for (int e = 0; e < shape.experts; ++e) total += static_cast<double>(load[e]);
   for (int gpu = 0; gpu < shape.gpus; ++gpu) speed += gpus.slots_of(gpu) > 0 ? static_cast<double>(gpus.speed[gpu]) : 0;
@@ -45,8 +45,8 @@ EPLB_CORE inline layer_load load_of(const plan_shape& shape, const cluster& gpus
 }
 
 /// Mean over largest of what gpus bear.
-EPLB_CORE inline double balancedness(const plan_shape& shape, const cluster& gpus, const layer_load& of,
-                                     const double* gpu_load) {
+EPLB_HOST_DEVICE inline double balancedness(const plan_shape& shape, const cluster& gpus, const layer_load& of,
+                                            const double* gpu_load) {
   double largest = 0;
   for (int gpu = 0; gpu < shape.gpus; ++gpu) {
     const double borne = gpu_load[gpu] / static_cast<double>(gpus.speed[gpu]);
@@ -58,10 +58,10 @@ EPLB_CORE inline double balancedness(const plan_shape& shape, const cluster& gpu
 
 /// Slots whose gpu has the same expert in an earlier slot, of this thread's share of the experts.
 /// `last_gpu` [experts] is scratch. `found(slot, gpu)` is told each.
-template <class Group, class Found>
-EPLB_CORE void find_duplicates(Group& group, const plan_shape& shape, const cluster& gpus,
-                               const index_t* expert_of_slot, index_t* last_gpu, Found found) {
-  const int rank = group.thread_rank(), size = group.size();
+template <class Team, class Found>
+EPLB_HOST_DEVICE void find_duplicates(Team& team, const plan_shape& shape, const cluster& gpus,
+                                      const index_t* expert_of_slot, index_t* last_gpu, Found found) {
+  const int rank = team.rank(), size = team.size();
   for (int e = rank; e < shape.experts; e += size) last_gpu[e] = max_extent;
   for (int gpu = 0; gpu < shape.gpus; ++gpu)
     for (int slot = gpus.first_slot[gpu]; slot < gpus.first_slot[gpu + 1]; ++slot) {
@@ -70,7 +70,7 @@ EPLB_CORE void find_duplicates(Group& group, const plan_shape& shape, const clus
       if (last_gpu[e] == gpu) found(slot, gpu);
       last_gpu[e] = static_cast<index_t>(gpu);
     }
-  group.sync();
+  team.sync();
 }
 
 /// Memory for judging a layer.
@@ -83,14 +83,14 @@ struct score_memory {
   std::uint64_t* spare;    // [experts] }
   double* most_on;         // [experts + 1] load of the so many heaviest
 
-  template <class Group>
-  EPLB_CORE static score_memory lay_out(arena& memory, const plan_shape& shape) {
-    const auto experts = extent(shape.experts);
+  template <class Team>
+  EPLB_HOST_DEVICE static score_memory lay_out(arena& memory, const plan_shape& shape) {
+    const auto experts = size_cast(shape.experts);
     score_memory out;
-    out.gpu_load = memory.take<double>(extent(shape.gpus));
+    out.gpu_load = memory.take<double>(size_cast(shape.gpus));
     out.last_gpu = memory.take<index_t>(experts);
     out.replica = replicas::lay_out(memory, shape.experts, shape.slots);
-    out.hottest = memory.take<std::uint64_t>(Group::tournament::words(shape.experts));
+    out.hottest = memory.take<std::uint64_t>(Team::tournament::words(shape.experts));
     out.keys = memory.take<std::uint64_t>(experts);
     out.spare = memory.take<std::uint64_t>(experts);
     out.most_on = memory.take<double>(experts + 1);
@@ -100,10 +100,10 @@ struct score_memory {
 
 /// The least that the gpus can bear, all of them together, when no gpu has more experts than slots: those on which not
 /// enough fits leave the rest to the others.
-template <class Group>
-EPLB_CORE double least_by_slots(Group& group, const plan_shape& shape, const cluster& gpus, const layer_load& of,
-                                const float* load, const score_memory& memory) {
-  const int rank = group.thread_rank(), size = group.size(), experts = shape.experts;
+template <class Team>
+EPLB_HOST_DEVICE double least_by_slots(Team& team, const plan_shape& shape, const cluster& gpus, const layer_load& of,
+                                       const float* load, const score_memory& memory) {
+  const int rank = team.rank(), size = team.size(), experts = shape.experts;
   int least_room = shape.slots, most_room = 0;
   for (int gpu = 0; gpu < shape.gpus; ++gpu) {
     const int room = gpus.slots_of(gpu);
@@ -113,13 +113,13 @@ EPLB_CORE double least_by_slots(Group& group, const plan_shape& shape, const clu
   }
   if (least_room == most_room) return of.mean;
   for (int e = rank; e < experts; e += size) memory.keys[e] = heaviest_key(load[e], static_cast<std::uint32_t>(e));
-  group.sort(memory.keys, memory.spare, experts);
+  team.sort(memory.keys, memory.spare, experts);
   if (rank == 0) {
     memory.most_on[0] = 0;
     for (int e = 0; e < experts; ++e)
       memory.most_on[e + 1] = memory.most_on[e] + static_cast<double>(heaviest_key_load(memory.keys[e]));
   }
-  group.sync();
+  team.sync();
   double least = of.mean;
   for (bool rises = true; rises;) {
     double left = of.total, speed = 0;
@@ -141,9 +141,9 @@ EPLB_CORE double least_by_slots(Group& group, const plan_shape& shape, const clu
 
 /// A lower bound of what the gpu that bears most has to bear, for any placement: the mean; the largest replica on the
 /// fastest gpu when replicas are given out so that it is as small as it can be; and what the slots force.
-template <class Group>
-EPLB_CORE double least_peak(Group& group, const plan_shape& shape, const cluster& gpus, const layer_load& of,
-                            const float* load, const score_memory& memory) {
+template <class Team>
+EPLB_HOST_DEVICE double least_peak(Team& team, const plan_shape& shape, const cluster& gpus, const layer_load& of,
+                                   const float* load, const score_memory& memory) {
   int with_slots = 0;
   float fastest = 0;
   for (int gpu = 0; gpu < shape.gpus; ++gpu) {
@@ -153,7 +153,7 @@ EPLB_CORE double least_peak(Group& group, const plan_shape& shape, const cluster
   }
   // Two replicas on one gpu are no better than one there.
   const bool has_gpus_enough = shape.slots <= std::int64_t{shape.experts} * with_slots;
-  replicate(group, load, shape.experts, shape.slots, memory.replica, memory.hottest,
+  replicate(team, load, shape.experts, shape.slots, memory.replica, memory.hottest,
             has_gpus_enough ? with_slots : max_extent);
   double largest = 0;
   for (int e = 0; e < shape.experts; ++e) {
@@ -161,38 +161,38 @@ EPLB_CORE double least_peak(Group& group, const plan_shape& shape, const cluster
     largest = share > largest ? share : largest;
   }
   largest /= static_cast<double>(fastest);
-  const double by_slots = least_by_slots(group, shape, gpus, of, load, memory);
-  group.sync();
+  const double by_slots = least_by_slots(team, shape, gpus, of, load, memory);
+  team.sync();
   return largest > by_slots ? largest : by_slots;
 }
 
 /// Judges a layer under all samples, whose loads are `stride` apart: its mean balancedness over those
 /// that have load. Writes each gpu's mean load to gpu_load [gpus], unless null.
-template <class Group>
-EPLB_CORE layer_score score_layer(Group& group, const plan_shape& shape, const cluster& gpus, const layer_maps& maps,
-                                  const float* load, int samples, std::size_t stride, const score_memory& memory,
-                                  double* gpu_load) {
-  const int rank = group.thread_rank(), size = group.size();
+template <class Team>
+EPLB_HOST_DEVICE layer_score score_layer(Team& team, const plan_shape& shape, const cluster& gpus,
+                                         const layer_maps& maps, const float* load, int samples, std::size_t stride,
+                                         const score_memory& memory, double* gpu_load) {
+  const int rank = team.rank(), size = team.size();
   double sum = 0, bounds = 0;
   int with_load = 0;
   for (int s = 0; s < samples; ++s, load += stride) {
-    gpu_loads(group, shape, gpus, maps, load, memory.gpu_load);
+    gpu_loads(team, shape, gpus, maps, load, memory.gpu_load);
     if (const layer_load of = load_of(shape, gpus, load); of.total > 0) {
       const double balance = balancedness(shape, gpus, of, memory.gpu_load);
-      const double bound = of.mean / least_peak(group, shape, gpus, of, load, memory);
+      const double bound = of.mean / least_peak(team, shape, gpus, of, load, memory);
       sum += balance;
       bounds += bound > balance ? bound : balance;  // where the sums are rounded differently
       ++with_load;
     }
     for (int gpu = rank; gpu_load && gpu < shape.gpus; gpu += size)
       gpu_load[gpu] = (s > 0 ? gpu_load[gpu] : 0) + memory.gpu_load[gpu] / samples;
-    group.sync();
+    team.sync();
   }
   int most = 0, duplicates = 0;
   for (int e = rank; e < shape.experts; e += size) most = maps.replica_count[e] > most ? maps.replica_count[e] : most;
-  find_duplicates(group, shape, gpus, maps.physical_to_logical, memory.last_gpu, [&](int, int) { ++duplicates; });
-  return {with_load > 0 ? sum / with_load : 0, with_load > 0 ? bounds / with_load : 0, group.max(most),
-          group.sum(duplicates)};
+  find_duplicates(team, shape, gpus, maps.physical_to_logical, memory.last_gpu, [&](int, int) { ++duplicates; });
+  return {with_load > 0 ? sum / with_load : 0, with_load > 0 ? bounds / with_load : 0, team.max(most),
+          team.sum(duplicates)};
 }
 
 /// The statistics, layer by layer.
@@ -228,14 +228,14 @@ class score_sum {
 };
 
 /// Judges a placement of all layers under loads [samples][layers][experts], one group for all.
-template <class Group>
-void score(Group& group, const plan_shape& shape, const cluster& gpus, const layer_maps& maps, const float* load,
+template <class Team>
+void score(Team& team, const plan_shape& shape, const cluster& gpus, const layer_maps& maps, const float* load,
            int samples, const score_memory& memory, placement_stats& out) {
   score_sum sum(out);
-  const auto layers = extent(shape.layers), experts = extent(shape.experts);
+  const auto layers = size_cast(shape.layers), experts = size_cast(shape.experts);
   for (std::size_t l = 0; l < layers; ++l)
-    sum.add(score_layer(group, shape, gpus, maps.of(shape, static_cast<int>(l)), load + l * experts, samples,
-                        layers * experts, memory, out.gpu_load ? out.gpu_load + l * extent(shape.gpus) : nullptr));
+    sum.add(score_layer(team, shape, gpus, maps.of(shape, static_cast<int>(l)), load + l * experts, samples,
+                        layers * experts, memory, out.gpu_load ? out.gpu_load + l * size_cast(shape.gpus) : nullptr));
 }
 
 }  // namespace

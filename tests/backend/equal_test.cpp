@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: MIT
 // The serial group is the measure. The CPU backend with any number of threads, and the cooperative
-// code paths in groups of emulated threads, must give its plans bit for bit. Groups of 2, 3 and 5
+// code paths in teams of emulated threads, must give its plans bit for bit. Teams of 2, 3 and 5
 // show what larger ones hide: ties inside one thread's share.
 #include <gtest/gtest.h>
 
 #include <memory>
 #include <tuple>
 
-#include "backend/cpu_kernels.h"
-#include "core/balance.h"
+#include "backend/cpu/kernels.h"
 #include "core/loads.h"
 #include "core/maps.h"
-#include "core/serial_group.h"
+#include "core/plan.h"
+#include "core/team/serial.h"
 #include "support/cases.h"
-#include "support/emulated_group.h"
+#include "support/emulated_team.h"
 #include "support/layer_search.h"
 
 namespace eplb {
@@ -54,48 +54,47 @@ struct problem {
 };
 
 /// Everything the core does with a layer, by one group: loads in, plan, inverse map, statistics.
-template <class Group>
+template <class Team>
 class core_run {
  public:
   explicit core_run(const problem& p) : problem_(p), out(p.shape), load_(p.loads.size()) {
     arena counter;
-    layer_search<Group>::lay_out(counter, p.gpus, 1);
+    layer_search<Team>::lay_out(counter, p.gpus, 1);
     block_.resize(counter.used());
     arena pieces(block_.data());
-    parts_ = layer_search<Group>::lay_out(pieces, p.gpus, 1);
+    parts_ = layer_search<Team>::lay_out(pieces, p.gpus, 1);
   }
 
-  void operator()(Group& group) {
+  void operator()(Team& team) {
     const plan_shape& shape = problem_.shape;
     for (int layer = 0; layer < shape.layers; ++layer) {
       const std::size_t at = result::size(layer, shape.experts);
       float* const load = load_.data() + at;
-      const int bad = read_loads(group, problem_.loads.data() + at, shape.experts, true, load, load);
-      const bool finite = total_is_finite(group, load, shape.experts);
-      if (group.thread_rank() == 0) {
+      const int bad = read_loads(team, problem_.loads.data() + at, shape.experts, true, load, load);
+      const bool finite = total_is_finite(team, load, shape.experts);
+      if (team.rank() == 0) {
         EXPECT_EQ(bad, shape.experts);
         EXPECT_TRUE(finite);
       }
       const layer_maps maps = out.maps().of(shape, layer);
       if (problem_.search.steps > 0) {
         const layer_outcome outcome =
-            parts_(group, shape, problem_.search, {load, 0, 1}, load, problem_.from(), layer, maps);
+            parts_(team, shape, problem_.search, {load, 0, 1}, load, problem_.from(), layer, maps);
         EXPECT_EQ(outcome.fault, current_fault::none);
-        for (int node = 0; group.thread_rank() == 0 && node < shape.nodes; ++node)
-          out.changes += parts_.outcomes[node].changes;
+        for (int node = 0; team.rank() == 0 && node < shape.nodes; ++node) out.changes += parts_.outcomes[node].changes;
       } else {
         const layer_memory& memory = parts_.layer;
-        balance_layer(group, shape, problem_.seed, static_cast<std::uint32_t>(layer), 1, load, memory, maps,
+        balance_layer(team, shape, problem_.seed, static_cast<std::uint32_t>(layer), 1, load, memory, maps,
                       [&](const packing_problem& packing) {
-                        try_candidates(group, packing, problem_.rules, 0, problem_.rules.candidates, memory.items,
+                        try_candidates(team, packing, problem_.rules, 0, problem_.rules.candidates, memory.items,
                                        memory.packing, memory.member);
                       });
       }
-      invert(group, shape, maps, static_cast<std::size_t>(result::width(shape)),
+      invert(team, shape, maps, static_cast<std::size_t>(result::width(shape)),
              out.inverse.data() + result::size(layer, shape.experts * result::width(shape)));
-      const layer_score score = score_layer(group, shape, parts_.gpus, maps, load, 1, 0, parts_.score,
+      const layer_score score = score_layer(team, shape, parts_.gpus, maps, load, 1, 0, parts_.score,
                                             out.gpu_load.data() + result::size(layer, shape.gpus));
-      if (group.thread_rank() != 0) continue;
+      if (team.rank() != 0) continue;
       out.duplicates += score.duplicates;
       scores_.add(score);
       out.bound = stats_.bound;
@@ -111,21 +110,21 @@ class core_run {
  private:
   std::vector<float> load_;
   std::vector<char> block_;
-  layer_search<Group> parts_;
+  layer_search<Team> parts_;
   placement_stats stats_{};
   score_sum scores_{stats_};
 };
 
 result run_serial(const problem& p) {
-  core_run<serial_group> run(p);
-  serial_group group;
-  run(group);
+  core_run<serial_team> run(p);
+  serial_team team;
+  run(team);
   return run.out;
 }
 
 result run_emulated(const problem& p, int threads) {
-  core_run<emulated_group> run(p);
-  emulated_group::run(threads, [&](emulated_group& group) { run(group); });
+  core_run<emulated_team> run(p);
+  emulated_team::run(threads, [&](emulated_team& team) { run(team); });
   return run.out;
 }
 

@@ -5,17 +5,17 @@
 
 #include <string>
 
-#include "core/balance.h"
 #include "core/loads.h"
 #include "core/maps.h"
-#include "core/serial_group.h"
+#include "core/plan.h"
+#include "core/team/serial.h"
 #include "timing.h"
 
 namespace {
 
 using namespace eplb;
 
-serial_group group;
+serial_team team;
 
 constexpr packing_rules lpt_rules{initial_packing::lpt,      1, 0, amplitude_form::constant, swap_scope::none, 0,
                                   candidate_choice::max_load};
@@ -51,7 +51,7 @@ struct work {
     const auto experts = static_cast<std::size_t>(shape.experts), slots = static_cast<std::size_t>(shape.slots);
     arena pieces(block);
     load = pieces.take<float>(experts);
-    m = layer_memory::lay_out<serial_group>(pieces, shape, node_size::of(shape));
+    m = layer_memory::lay_out<serial_team>(pieces, shape, node_size::of(shape));
     maps = {pieces.take<index_t>(slots), pieces.take<index_t>(slots), pieces.take<index_t>(experts)};
     return pieces.used();
   }
@@ -64,41 +64,41 @@ struct work {
 };
 
 void read(work& w) {
-  read_loads(group, w.in, w.shape.experts, true, w.load, w.load);
-  benchmark::DoNotOptimize(total_is_finite(group, w.load, w.shape.experts));
+  read_loads(team, w.in, w.shape.experts, true, w.load, w.load);
+  benchmark::DoNotOptimize(total_is_finite(team, w.load, w.shape.experts));
 }
 void number(work& w) {
-  number_experts(group, w.shape, {1, 1, nullptr, 0, 0, 0}, w.m);
-  gather_node_load(group, w.load, w.m.node_expert, w.shape.experts, w.shape.experts, w.m.node_load);
+  number_experts(team, w.shape, {1, 1, nullptr, 0, 0, 0}, w.m);
+  gather_node_load(team, w.load, w.m.node_expert, w.shape.experts, w.shape.experts, w.m.node_load);
 }
-void give_slots(work& w) { replicate(group, w.m.node_load, w.shape.experts, w.shape.slots, w.m.replica, w.m.hottest); }
-void sort(work& w) { sort_items(group, w.problem, w.m.items, w.m.packing.sort); }
-void perturb(work& w) { perturb_order(group, w.problem, 0.25f, 32, w.m.items, w.m.packing); }
-void restore(work& w) { restore_order(group, w.p, w.m.packing.position); }
-void pack(work& w) { pack_lpt(group, w.p, w.m.packing.used, w.m.packing.tournament); }
+void give_slots(work& w) { replicate(team, w.m.node_load, w.shape.experts, w.shape.slots, w.m.replica, w.m.hottest); }
+void sort(work& w) { sort_items(team, w.problem, w.m.items, w.m.packing.sort); }
+void perturb(work& w) { perturb_order(team, w.problem, 0.25f, 32, w.m.items, w.m.packing); }
+void restore(work& w) { restore_order(team, w.p, w.m.packing.position); }
+void pack(work& w) { pack_lpt(team, w.p, w.m.packing.used, w.m.packing.tournament); }
 void pack_perturbed(work& w) {
   packing perturbed = w.p;
   perturbed.load = w.m.packing.load;
-  pack_lpt(group, perturbed, w.m.packing.used, w.m.packing.tournament);
+  pack_lpt(team, perturbed, w.m.packing.used, w.m.packing.tournament);
 }
-void deal(work& w) { pack_zigzag(group, w.p); }
+void deal(work& w) { pack_zigzag(team, w.p); }
 template <swap_scope scope, int max_swaps>
 void swap(work& w) {
-  refine(group, w.p, scope, max_swaps, infinity);
+  refine(team, w.p, scope, max_swaps, infinity);
 }
 void write(work& w) {
-  write_maps(group, w.shape, w.problem, 0, w.m.node_expert, w.m.replica, w.m.items, w.m.member, w.maps);
+  write_maps(team, w.shape, w.problem, 0, w.m.node_expert, w.m.replica, w.m.items, w.m.member, w.maps);
 }
 template <class Out>
 void widen_maps(work& w, std::vector<Out>& to) {
   const auto experts = static_cast<std::size_t>(w.shape.experts), slots = static_cast<std::size_t>(w.shape.slots);
-  widen(group, w.maps.physical_to_logical, slots, to.data());
-  widen(group, w.maps.replica_rank, slots, to.data() + slots);
-  widen(group, w.maps.replica_count, experts, to.data() + 2 * slots);
+  widen(team, w.maps.physical_to_logical, slots, to.data());
+  widen(team, w.maps.replica_rank, slots, to.data() + slots);
+  widen(team, w.maps.replica_count, experts, to.data() + 2 * slots);
 }
 template <class Out>
 void invert_maps(work& w, std::vector<Out>& to) {
-  invert(group, w.shape, w.maps, w.most_replicas, to.data());
+  invert(team, w.shape, w.maps, w.most_replicas, to.data());
 }
 void find_most_replicas(work& w) {
   w.most_replicas = *std::max_element(w.maps.replica_count, w.maps.replica_count + w.shape.experts);
@@ -108,8 +108,8 @@ void widen64(work& w) { widen_maps(w, w.out64); }
 void invert32(work& w) { invert_maps(w, w.out32); }
 void invert64(work& w) { invert_maps(w, w.out64); }
 void whole_layer(work& w) {
-  balance_layer(group, w.shape, 0, 0, 1, w.load, w.m, w.maps, [&](const packing_problem& problem) {
-    try_candidates(group, problem, lpt_rules, 0, 1, w.m.items, w.m.packing, w.m.member);
+  balance_layer(team, w.shape, 0, 0, 1, w.load, w.m, w.maps, [&](const packing_problem& problem) {
+    try_candidates(team, problem, lpt_rules, 0, 1, w.m.items, w.m.packing, w.m.member);
   });
 }
 

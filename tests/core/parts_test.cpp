@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT
-// The building blocks by themselves: random numbers, keys, and what a thread group promises.
+// The building blocks by themselves: random numbers, keys, and what a team promises.
 #include <gtest/gtest.h>
 
 #include <numeric>
 
 #include "core/keys.h"
 #include "core/loads.h"
+#include "core/pack/swap.h"
 #include "core/random.h"
 #include "core/score.h"
-#include "core/search.h"
-#include "core/serial_group.h"
-#include "core/swap.h"
-#include "support/emulated_group.h"
+#include "core/search/steps.h"
+#include "core/team/serial.h"
+#include "support/emulated_team.h"
 
 namespace eplb {
 namespace {
@@ -49,36 +49,36 @@ TEST(Philox, UniformIsAMultipleOfTwoToTheMinus24BelowOne) {
   EXPECT_NEAR(sum / 10000, 0.5, 0.02);
 }
 
-template <class Group>
-std::vector<std::uint64_t> leaders(Group& group, std::vector<std::uint64_t>& memory,
+template <class Team>
+std::vector<std::uint64_t> leaders(Team& team, std::vector<std::uint64_t>& memory,
                                    const std::vector<std::uint64_t>& keys,
                                    const std::vector<std::pair<int, std::uint64_t>>& changes) {
   std::vector<std::uint64_t> out;
-  group.narrow([&]<class Lanes>(Lanes& lanes) {
+  team.subteam([&]<class Lanes>(Lanes& lanes) {
     typename Lanes::tournament t(lanes, memory.data(), static_cast<int>(keys.size()),
                                  [&](int i) { return keys[static_cast<std::size_t>(i)]; });
     for (const auto& [i, key] : changes) {
       const std::uint64_t leader = t.leader();
-      if (lanes.thread_rank() == 0) out.push_back(leader);
-      if (i % lanes.size() == lanes.thread_rank()) t.replace(i, key);
+      if (lanes.rank() == 0) out.push_back(leader);
+      if (i % lanes.size() == lanes.rank()) t.replace(i, key);
     }
   });
   return out;
 }
 
-TEST(EmulatedGroup, KeepsTheGroupsPromises) {
+TEST(EmulatedTeam, KeepsItsPromises) {
   for (const int size : {1, 2, 3, 5, 32, 40}) {
     std::vector<std::uint64_t> keys(100), spare(100), memory(100), rounds(static_cast<std::size_t>(size));
     for (std::size_t i = 0; i < keys.size(); ++i) keys[i] = i * 7919 % 100;
-    emulated_group::run(size, [&](emulated_group& group) {
+    emulated_team::run(size, [&](emulated_team& team) {
       for (std::uint64_t round = 0; round < 20; ++round) {
-        const auto rank = static_cast<std::uint64_t>(group.thread_rank());
-        const std::uint64_t least = group.min((rank + round) % static_cast<std::uint64_t>(size) + round);
+        const auto rank = static_cast<std::uint64_t>(team.rank());
+        const std::uint64_t least = team.min((rank + round) % static_cast<std::uint64_t>(size) + round);
         if (least == round) ++rounds[rank];
       }
-      group.sort(keys.data(), spare.data(), 100);
-      const std::vector<std::uint64_t> lead = leaders(group, memory, keys, {{0, 1000}, {1, 1000}, {5, 0}});
-      if (group.thread_rank() == 0) {
+      team.sort(keys.data(), spare.data(), 100);
+      const std::vector<std::uint64_t> lead = leaders(team, memory, keys, {{0, 1000}, {1, 1000}, {5, 0}});
+      if (team.rank() == 0) {
         EXPECT_EQ(lead, (std::vector<std::uint64_t>{0, 1, 2}));
       }
     });
@@ -101,11 +101,11 @@ TEST(Loads, AreFiniteAndNotNegative) {
 }
 
 TEST(Loads, TotalIsCheckedInOrder) {
-  serial_group group;
+  serial_team team;
   std::vector<float> load(100, FLT_MAX / 50);
-  EXPECT_FALSE(total_is_finite(group, load.data(), 100));
-  EXPECT_TRUE(total_is_finite(group, load.data(), 49));
-  EXPECT_TRUE(total_is_finite(group, load.data(), 1));
+  EXPECT_FALSE(total_is_finite(team, load.data(), 100));
+  EXPECT_TRUE(total_is_finite(team, load.data(), 49));
+  EXPECT_TRUE(total_is_finite(team, load.data(), 1));
 }
 
 /// NaNs have one sign on one machine and the other on another.

@@ -32,11 +32,11 @@ std::vector<std::uint64_t> some_keys(int n) {
   return keys;
 }
 
-RC_GTEST_PROP(SerialGroup, Sorts, ()) {
+RC_GTEST_PROP(SerialTeam, Sorts, ()) {
   std::vector<std::uint64_t> keys = some_keys(*rc::gen::inRange(1, 700)), want = keys, spare(keys.size());
   std::sort(want.begin(), want.end());
-  serial_group group;
-  group.sort(keys.data(), spare.data(), static_cast<int>(keys.size()));
+  serial_team team;
+  team.sort(keys.data(), spare.data(), static_cast<int>(keys.size()));
   RC_ASSERT(keys == want);
 }
 
@@ -49,9 +49,9 @@ RC_GTEST_PROP(Tournament, LeadsWithTheLeastKey, ()) {
     want.push_back(*std::min_element(current.begin(), current.end()));
     current[static_cast<std::size_t>(i)] = key;
   }
-  std::vector<std::uint64_t> memory(serial_group::tournament::words(n));
-  serial_group group;
-  serial_group::tournament t(group, memory.data(), n, [&](int i) { return keys[extent(i)]; });
+  std::vector<std::uint64_t> memory(serial_team::tournament::words(n));
+  serial_team team;
+  serial_team::tournament t(team, memory.data(), n, [&](int i) { return keys[size_cast(i)]; });
   for (const auto& [i, key] : changes) {
     got.push_back(t.leader());
     t.replace(i, key);
@@ -86,9 +86,9 @@ void check_plan(const plan_shape& shape, const plan& p) {
 void check_inverse(const plan_shape& shape, const plan& p) {
   const auto width = static_cast<std::size_t>(*std::max_element(p.replica_count.begin(), p.replica_count.end())) + 1;
   std::vector<std::int64_t> inverse(static_cast<std::size_t>(shape.experts) * width, 77);
-  serial_group group;
+  serial_team team;
   plan copy = p;
-  invert(group, shape, {copy.physical_to_logical.data(), copy.replica_rank.data(), copy.replica_count.data()}, width,
+  invert(team, shape, {copy.physical_to_logical.data(), copy.replica_rank.data(), copy.replica_count.data()}, width,
          inverse.data());
   for (std::size_t e = 0; e < p.replica_count.size(); ++e)
     for (std::size_t r = 0; r < width; ++r) {

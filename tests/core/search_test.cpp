@@ -8,7 +8,7 @@
 #include <set>
 #include <sstream>
 
-#include "core/serial_group.h"
+#include "core/team/serial.h"
 #include "support/against_reference.h"
 #include "support/layer_search.h"
 
@@ -30,12 +30,12 @@ struct start {
 class bench {
  public:
   bench(const deployment& d, const std::vector<float>& load, int samples)
-      : deployment_(d), load_(load), samples_{load_.data(), extent(d.shape.experts), samples} {
+      : deployment_(d), load_(load), samples_{load_.data(), size_cast(d.shape.experts), samples} {
     arena counter;
-    layer_search<serial_group>::lay_out(counter, d, samples);
+    layer_search<serial_team>::lay_out(counter, d, samples);
     block_.resize(counter.used() + arena::alignment);
     arena pieces(arena::align(block_.data()));
-    parts = layer_search<serial_group>::lay_out(pieces, d, samples);
+    parts = layer_search<serial_team>::lay_out(pieces, d, samples);
     sum_.resize(samples_.stride, 0.0f);
     for (std::size_t i = 0; i < load.size(); ++i) sum_[i % samples_.stride] += load[i];
   }
@@ -45,7 +45,7 @@ class bench {
     const plan_shape& shape = deployment_.shape;
     const layer_outcome first = parts(group_, shape, rules, samples_, sum_.data(), from.view(), 0, maps);
     if (first.fault != current_fault::none || !shares_budget(shape, from.view())) return first;
-    EXPECT_TRUE(share_budget(parts.outcomes, extent(shape.nodes), from.most_changes, parts.budget));
+    EXPECT_TRUE(share_budget(parts.outcomes, size_cast(shape.nodes), from.most_changes, parts.budget));
     return parts.again(group_, shape, rules, samples_, sum_.data(), from.view(), maps);
   }
 
@@ -60,7 +60,7 @@ class bench {
     return of.mean / least_peak(group_, deployment_.shape, parts.gpus, of, load_.data(), parts.score);
   }
 
-  layer_search<serial_group> parts{};
+  layer_search<serial_team> parts{};
 
  private:
   const deployment deployment_;
@@ -68,7 +68,7 @@ class bench {
   const layer_samples samples_;
   std::vector<float> sum_;
   std::vector<char> block_;
-  serial_group group_;
+  serial_team group_;
 };
 
 /// A layer planned by search, and judged.
@@ -81,10 +81,10 @@ struct searched {
 
   searched(const deployment& d, const search_rules& rules, const std::vector<float>& load, int samples = 1,
            const start& from = {})
-      : expert(extent(d.shape.slots)),
-        rank(extent(d.shape.slots)),
-        count(extent(d.shape.experts)),
-        gpu_load(extent(d.shape.gpus)) {
+      : expert(size_cast(d.shape.slots)),
+        rank(size_cast(d.shape.slots)),
+        count(size_cast(d.shape.experts)),
+        gpu_load(size_cast(d.shape.gpus)) {
     bench at(d, load, samples);
     const layer_maps maps{expert.data(), rank.data(), count.data()};
     outcome = at.search(rules, from, maps);
@@ -118,7 +118,7 @@ search_rules any_rules(cases::stream& s) { return {1 + s.below(40), false, false
 
 std::vector<float> any_loads(cases::stream& s, const plan_shape& shape, int kind) {
   const auto& kinds = cases::load_kinds();
-  return cases::make_loads(kinds[extent(kind) % kinds.size()], shape, s.bits());
+  return cases::make_loads(kinds[size_cast(kind) % kinds.size()], shape, s.bits());
 }
 
 /// Slots, one after the other, with the gpu and the node that they are on.
@@ -137,20 +137,20 @@ std::string describe(const deployment& d, const placement& experts) {
   std::ostringstream out;
   out << cases::to_string(d.shape);
   for (const place& p : places(d)) {
-    if (p.slot == 0 || places(d)[extent(p.slot - 1)].gpu != p.gpu)
+    if (p.slot == 0 || places(d)[size_cast(p.slot - 1)].gpu != p.gpu)
       out << " | gpu " << p.gpu << " of node " << p.node << ":";
     out << ' ';
     if (experts.empty())
       out << '.';
     else
-      out << experts[extent(p.slot)];
+      out << experts[size_cast(p.slot)];
   }
   return out.str();
 }
 
 void expect_valid(const plan_shape& shape, const searched& plan) {
   ASSERT_EQ(plan.outcome.fault, current_fault::none);
-  std::vector<std::set<int>> ranks(extent(shape.experts));
+  std::vector<std::set<int>> ranks(size_cast(shape.experts));
   for (std::size_t slot = 0; slot < plan.expert.size(); ++slot) {
     ASSERT_LT(plan.expert[slot], shape.experts);
     EXPECT_TRUE(ranks[plan.expert[slot]].insert(plan.rank[slot]).second);
@@ -166,11 +166,11 @@ void expect_valid(const plan_shape& shape, const searched& plan) {
 void expect_groups_on_nodes(const deployment& d, const searched& plan) {
   const int width = d.shape.experts / d.shape.groups;
   std::map<int, int> node_of;
-  std::vector<int> groups(extent(d.shape.nodes));
+  std::vector<int> groups(size_cast(d.shape.nodes));
   for (const place& p : places(d)) {
-    const auto [group, is_new] = node_of.insert({plan.expert[extent(p.slot)] / width, p.node});
-    EXPECT_EQ(group->second, p.node) << "group " << group->first;
-    groups[extent(p.node)] += is_new ? 1 : 0;
+    const auto [team, is_new] = node_of.insert({plan.expert[size_cast(p.slot)] / width, p.node});
+    EXPECT_EQ(team->second, p.node) << "group " << team->first;
+    groups[size_cast(p.node)] += is_new ? 1 : 0;
   }
   for (const int n : groups) EXPECT_EQ(n, d.shape.groups / d.shape.nodes);
 }
@@ -193,10 +193,10 @@ int slots_that_differ(const placement& before, const searched& plan) {
 void expect_kept_seats(const deployment& d, const placement& before, const searched& plan) {
   std::map<std::pair<int, int>, int> spare;  // of gpu and expert, slots before
   for (const place& p : places(d))
-    if (before[extent(p.slot)] >= 0) ++spare[{p.gpu, before[extent(p.slot)]}];
+    if (before[size_cast(p.slot)] >= 0) ++spare[{p.gpu, before[size_cast(p.slot)]}];
   int common = 0;
   for (const place& p : places(d))
-    if (int& left = spare[{p.gpu, plan.expert[extent(p.slot)]}]; left > 0) --left, ++common;
+    if (int& left = spare[{p.gpu, plan.expert[size_cast(p.slot)]}]; left > 0) --left, ++common;
   EXPECT_EQ(slots_that_differ(before, plan), d.shape.slots - common);
 }
 
@@ -204,31 +204,31 @@ void expect_kept_seats(const deployment& d, const placement& before, const searc
 bool is_hierarchical(const deployment& d, const placement& current) {
   std::map<int, int> node_of;
   for (const place& p : places(d)) {
-    const int e = current[extent(p.slot)], group = e * d.shape.groups / d.shape.experts;
-    if (e >= 0 && node_of.insert({group, p.node}).first->second != p.node) return false;
+    const int e = current[size_cast(p.slot)], team = e * d.shape.groups / d.shape.experts;
+    if (e >= 0 && node_of.insert({team, p.node}).first->second != p.node) return false;
   }
-  std::vector<int> groups(extent(d.shape.nodes));
-  for (const auto& [group, node] : node_of)
-    if (++groups[extent(node)] > d.shape.groups / d.shape.nodes) return false;
+  std::vector<int> groups(size_cast(d.shape.nodes));
+  for (const auto& [team, node] : node_of)
+    if (++groups[size_cast(node)] > d.shape.groups / d.shape.nodes) return false;
   return true;
 }
 
 /// The experts on each node.
 std::vector<std::set<int>> experts_of_nodes(const deployment& d, const searched& plan) {
-  std::vector<std::set<int>> out(extent(d.shape.nodes));
-  for (const place& p : places(d)) out[extent(p.node)].insert(plan.expert[extent(p.slot)]);
+  std::vector<std::set<int>> out(size_cast(d.shape.nodes));
+  for (const place& p : places(d)) out[size_cast(p.node)].insert(plan.expert[size_cast(p.slot)]);
   return out;
 }
 
 /// Changes that have to be: on each node empty slots, and those of experts that belong to other nodes, are filled, and
 /// experts that are nowhere get a slot.
 int changes_that_must_be(const deployment& d, const placement& before, const searched& plan) {
-  std::vector<int> empty(extent(d.shape.nodes));
-  std::vector<std::set<int>> had(extent(d.shape.nodes));
+  std::vector<int> empty(size_cast(d.shape.nodes));
+  std::vector<std::set<int>> had(size_cast(d.shape.nodes));
   const std::vector<std::set<int>> has = experts_of_nodes(d, plan);
   for (const place& p : places(d)) {
-    const auto node = extent(p.node);
-    const int e = before[extent(p.slot)];
+    const auto node = size_cast(p.node);
+    const int e = before[size_cast(p.slot)];
     if (has[node].contains(e))
       had[node].insert(e);
     else
@@ -389,7 +389,7 @@ TEST(FromCurrent, BringsGroupsTogether) {
   int kept = 0, packed = 0;
   for (int i = 0; i < (brief() ? 400 : 3000) && !testing::Test::HasFailure(); ++i) {
     const deployment d = any_deployment(s);
-    const placement current = s.below(5) == 0 ? placement(extent(d.shape.slots), -1) : cases::random_placement(s, d);
+    const placement current = s.below(5) == 0 ? placement(size_cast(d.shape.slots), -1) : cases::random_placement(s, d);
     const bool is_empty = *std::max_element(current.begin(), current.end()) < 0;
     const std::vector<float> load = any_loads(s, d.shape, i);
     const searched plan(d, any_rules(s), load, 1, {current});
@@ -399,7 +399,7 @@ TEST(FromCurrent, BringsGroupsTogether) {
     std::vector<std::set<int>> now = experts_of_nodes(d, plan);
     if (is_hierarchical(d, current) && !is_empty) {
       for (const place& p : places(d))
-        EXPECT_TRUE(current[extent(p.slot)] < 0 || now[extent(p.node)].contains(current[extent(p.slot)]));
+        EXPECT_TRUE(current[size_cast(p.slot)] < 0 || now[size_cast(p.node)].contains(current[size_cast(p.slot)]));
       ++kept;
     } else {
       std::vector<std::set<int>> fresh = experts_of_nodes(d, searched(d, any_rules(s), load));
@@ -574,7 +574,7 @@ TEST(Bound, HoldsForEveryPlacement) {
     const deployment d = any_deployment(s);
     const std::vector<float> load = any_loads(s, d.shape, i);
     bench at(d, load, 1);
-    std::vector<index_t> expert(extent(d.shape.slots)), rank(expert), count(extent(d.shape.experts));
+    std::vector<index_t> expert(size_cast(d.shape.slots)), rank(expert), count(size_cast(d.shape.experts));
     const layer_maps maps{expert.data(), rank.data(), count.data()};
     const auto expect_within = [&](const char* who) {
       const layer_score judged = at.judge(maps, nullptr);
@@ -589,7 +589,7 @@ TEST(Bound, HoldsForEveryPlacement) {
     at.search(search, {}, maps);
     expect_within("search");
     if (d.view().is_plain() && d.shape.slots % d.shape.gpus == 0) {
-      const plan by_packing = plan_layer(d.shape, rules[extent(i) % rules.size()].rules, load.data(), 1, 0);
+      const plan by_packing = plan_layer(d.shape, rules[size_cast(i) % rules.size()].rules, load.data(), 1, 0);
       std::copy(by_packing.physical_to_logical.begin(), by_packing.physical_to_logical.end(), expert.begin());
       std::copy(by_packing.replica_count.begin(), by_packing.replica_count.end(), count.begin());
       expect_within("packing");
@@ -598,7 +598,7 @@ TEST(Bound, HoldsForEveryPlacement) {
     for (auto e = expert.begin() + d.shape.experts; e != expert.end(); ++e)
       *e = static_cast<index_t>(s.below(d.shape.experts));
     for (std::size_t n = expert.size(); n > 1; --n)
-      std::swap(expert[n - 1], expert[extent(s.below(static_cast<int>(n)))]);
+      std::swap(expert[n - 1], expert[size_cast(s.below(static_cast<int>(n)))]);
     std::fill(count.begin(), count.end(), index_t{0});
     for (const index_t e : expert) ++count[e];
     expect_within("chance");

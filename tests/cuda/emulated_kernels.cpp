@@ -6,9 +6,9 @@
 #include <atomic>
 #include <cstring>
 
-#include "backend/cuda_kernels.h"
+#include "backend/cuda/kernels.h"
 #include "cuda/stub_runtime.h"
-#include "support/emulated_group.h"
+#include "support/emulated_team.h"
 
 namespace eplb {
 namespace {
@@ -34,8 +34,8 @@ void run_blocks(const launch_form& form, char* scratch, int work, Body body) {
 }
 
 template <class Program>
-void run_group(Program program) {
-  emulated_group::run(threads, program);
+void run_team(Program program) {
+  emulated_team::run(threads, program);
 }
 
 }  // namespace
@@ -49,7 +49,7 @@ cudaError_t load_kernels() { return load_result; }
 cudaError_t launch_prepare_groups(const submit_job& job, const launch_form& form, cudaStream_t stream) {
   return stub_cuda::launch(stream, [job, form] {
     run_blocks(form, job.memory.scratch, job.shape.layers, [&](int layer, char* memory) {
-      run_group([&](emulated_group& group) { prepare_group_problem(group, job, layer, memory); });
+      run_team([&](emulated_team& team) { prepare_group_problem(team, job, layer, memory); });
     });
   });
 }
@@ -58,7 +58,7 @@ cudaError_t launch_prepare_nodes(const submit_job& job, const launch_form& form,
   return stub_cuda::launch(stream, [job, form] {
     const int nodes = job.shape.nodes;
     run_blocks(form, job.memory.scratch, job.shape.layers * nodes, [&](int block, char* memory) {
-      run_group([&](emulated_group& group) { prepare_node_problem(group, job, block / nodes, block % nodes, memory); });
+      run_team([&](emulated_team& team) { prepare_node_problem(team, job, block / nodes, block % nodes, memory); });
     });
   });
 }
@@ -71,12 +71,12 @@ cudaError_t launch_try(const submit_job& job, const packing_step& step, const la
     run_blocks(form, job.memory.scratch, job.shape.layers * step.problems_in_layer * blocks,
                [&](int block, char* memory) {
                  const int problem = block / blocks;
-                 copy_problem(0, 1, prepared + extent(problem) * step.bytes, memory, step.bytes);
+                 copy_problem(0, 1, prepared + size_cast(problem) * step.bytes, memory, step.bytes);
                  for (int warp = 0; warp < form.warps; ++warp) {
                    const int share = block % blocks * form.warps + warp;
                    if (share >= step.shares) break;
-                   run_group([&](emulated_group& group) {
-                     try_share(group, job, step, problem, share, memory, memory + step.bytes + extent(warp) * own);
+                   run_team([&](emulated_team& team) {
+                     try_share(team, job, step, problem, share, memory, memory + step.bytes + size_cast(warp) * own);
                    });
                  }
                });
@@ -87,8 +87,8 @@ cudaError_t launch_search(const submit_job& job, bool again, const launch_form& 
   return stub_cuda::launch(stream, [job, again, form] {
     const int nodes = job.shape.nodes;
     run_blocks(form, job.memory.scratch, job.shape.layers * nodes, [&](int block, char* memory) {
-      run_group(
-          [&](emulated_group& group) { search_node_problem(group, job, block / nodes, block % nodes, again, memory); });
+      run_team(
+          [&](emulated_team& team) { search_node_problem(team, job, block / nodes, block % nodes, again, memory); });
     });
   });
 }
@@ -96,14 +96,14 @@ cudaError_t launch_search(const submit_job& job, bool again, const launch_form& 
 cudaError_t launch_get(const get_job& job, cudaStream_t stream) {
   return stub_cuda::launch(stream, [job] {
     for (int layer = 0; layer < job.shape.layers; ++layer)
-      run_group([&](emulated_group& group) { get_layer(group, job, layer); });
+      run_team([&](emulated_team& team) { get_layer(team, job, layer); });
   });
 }
 
 cudaError_t launch_judge(const stats_job& job, const launch_form& form, cudaStream_t stream) {
   return stub_cuda::launch(stream, [job, form] {
     run_blocks(form, job.memory.scratch, job.shape.layers, [&](int layer, char* memory) {
-      run_group([&](emulated_group& group) { judge_layer(group, job, layer, memory); });
+      run_team([&](emulated_team& team) { judge_layer(team, job, layer, memory); });
     });
   });
 }

@@ -5,7 +5,7 @@
 
 namespace eplb {
 
-/// Threads of the groups that run the programs of the kernels; 1 at first, which is quick.
+/// Threads of the teams that run the programs of the kernels; 1 at first, which is quick.
 __attribute__((visibility("default"))) void set_emulated_threads(int count);
 
 /// What loading the kernels ends with from now on; cudaSuccess at first.

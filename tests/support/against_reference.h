@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "core/balance.h"
-#include "core/serial_group.h"
+#include "core/plan.h"
+#include "core/team/serial.h"
 #include "support/cases.h"
 #include "support/reference.h"
 
@@ -21,18 +21,18 @@ struct plan {
 inline plan plan_layer(const plan_shape& shape, const packing_rules& rules, const float* load, std::uint64_t seed,
                        int layer) {
   arena counter;
-  layer_memory::lay_out<serial_group>(counter, shape, node_size::of(shape));
+  layer_memory::lay_out<serial_team>(counter, shape, node_size::of(shape));
   std::vector<char> block(counter.used());
   arena pieces(block.data());
-  const layer_memory memory = layer_memory::lay_out<serial_group>(pieces, shape, node_size::of(shape));
+  const layer_memory memory = layer_memory::lay_out<serial_team>(pieces, shape, node_size::of(shape));
   plan out{std::vector<index_t>(static_cast<std::size_t>(shape.slots)),
            std::vector<index_t>(static_cast<std::size_t>(shape.slots)),
            std::vector<index_t>(static_cast<std::size_t>(shape.experts))};
-  serial_group group;
-  balance_layer(group, shape, seed, static_cast<std::uint32_t>(layer), 1, load, memory,
+  serial_team team;
+  balance_layer(team, shape, seed, static_cast<std::uint32_t>(layer), 1, load, memory,
                 {out.physical_to_logical.data(), out.replica_rank.data(), out.replica_count.data()},
                 [&](const packing_problem& problem) {
-                  try_candidates(group, problem, rules, 0, rules.candidates, memory.items, memory.packing,
+                  try_candidates(team, problem, rules, 0, rules.candidates, memory.items, memory.packing,
                                  memory.member);
                 });
   return out;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-#include "backend/thread_pool.h"
+#include "backend/cpu/thread_pool.h"
 
 #include <csignal>
 #include <new>
 
-#include "backend/float_mode.h"
+#include "backend/cpu/float_mode.h"
 
 namespace eplb {
 namespace {

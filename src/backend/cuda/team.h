@@ -5,20 +5,20 @@
 #include <cub/block/block_reduce.cuh>
 #include <cuda/functional>
 
-#include "core/cooperative.h"
+#include "core/team/cooperative.h"
 
 namespace eplb {
 namespace {
 
 /// The calling thread's warp, all 32 threads.
-class warp_group {
+class warp_team {
  public:
   static constexpr int vector_width = 1;
-  static constexpr bool frugal = true;
+  static constexpr bool has_little_memory = true;
   static constexpr unsigned all = 0xffffffff;
-  using tournament = shared_tournament<warp_group>;
+  using tournament = shared_tournament<warp_team>;
 
-  __device__ int thread_rank() const { return static_cast<int>(threadIdx.x % 32); }
+  __device__ int rank() const { return static_cast<int>(threadIdx.x % 32); }
   __device__ static constexpr int size() { return 32; }
   __device__ void sync() const { __syncwarp(); }
 
@@ -40,7 +40,7 @@ class warp_group {
   }
   __device__ void sort(std::uint64_t* keys, std::uint64_t* spare, int n) { merge_sort(*this, keys, spare, n); }
   template <class F>
-  __device__ void narrow(F f) {
+  __device__ void subteam(F f) {
     __syncwarp();
     f(*this);
     __syncwarp();
@@ -49,22 +49,22 @@ class warp_group {
 
 /// The calling thread's block, which has `threads` threads.
 template <int threads>
-class block_group {
+class block_team {
   using reduce = cub::BlockReduce<std::uint64_t, threads>;
 
  public:
   static constexpr int vector_width = 1;
-  static constexpr bool frugal = true;
-  using tournament = shared_tournament<block_group>;
+  static constexpr bool has_little_memory = true;
+  using tournament = shared_tournament<block_team>;
 
   /// In shared memory.
   struct memory {
     typename reduce::TempStorage reduce;
     std::uint64_t result;
   };
-  __device__ explicit block_group(memory& shared) : shared_(shared) {}
+  __device__ explicit block_team(memory& shared) : shared_(shared) {}
 
-  __device__ int thread_rank() const { return static_cast<int>(threadIdx.x); }
+  __device__ int rank() const { return static_cast<int>(threadIdx.x); }
   __device__ static constexpr int size() { return threads; }
   __device__ void sync() const { __syncthreads(); }
 
@@ -78,10 +78,10 @@ class block_group {
   }
   __device__ void sort(std::uint64_t* keys, std::uint64_t* spare, int n) { sort_shared(shared_, keys, spare, n); }
   template <class F>
-  __device__ void narrow(F f) {
+  __device__ void subteam(F f) {
     sync();
     if (threadIdx.x < 32) {
-      warp_group warp;
+      warp_team warp;
       f(warp);
     }
     sync();
@@ -103,8 +103,8 @@ class block_group {
     return out;
   }
   __device__ __noinline__ static void sort_shared(memory& shared, std::uint64_t* keys, std::uint64_t* spare, int n) {
-    block_group group(shared);
-    merge_sort(group, keys, spare, n);
+    block_team team(shared);
+    merge_sort(team, keys, spare, n);
   }
 
   memory& shared_;

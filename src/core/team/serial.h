@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// A thread group of one: what the CPU backend runs the algorithms with.
+// A team of one thread: what the CPU backend runs the algorithms with.
 //
-// The algorithms are written once, for any thread group. A group has
-//   thread_rank(), size()    who am I of how many; work is dealt out as i = rank, rank + size, ...
+// The algorithms are written once, for any team of threads. A team has
+//   rank(), size()    who am I of how many; work is dealt out as i = rank, rank + size, ...
 //   sync()                   all threads arrive; what was written before is visible after
 //   min(value)               the least value of all threads, given to all; orders memory as sync()
 //   max(value), sum(value)   the largest, and the sum, likewise
@@ -10,20 +10,20 @@
 //   narrow(f)                f(lanes) on a smaller group whose exchanges are cheap, for chains of
 //                            dependent steps; the other threads wait; orders memory as sync()
 //   vector_width             how many neighbouring items a thread takes at once, where that helps
-//   frugal                   whether memory is scarce, so that arrays share it which are never needed together
-//   tournament               keeps the least of n keys while single keys change (see below)
+//   has_little_memory                   whether memory is scarce, so that arrays share it which are never needed
+//   together tournament               keeps the least of n keys while single keys change (see below)
 // All threads of a group take part in each, in the same order.
 #pragma once
 
-#include "core/serial_sort.h"
+#include "core/team/serial_sort.h"
 
 namespace eplb {
 namespace {
 
-struct serial_group {
+struct serial_team {
   static constexpr int vector_width = 32;
-  static constexpr bool frugal = false;
-  static constexpr int thread_rank() { return 0; }
+  static constexpr bool has_little_memory = false;
+  static constexpr int rank() { return 0; }
   static constexpr int size() { return 1; }
   static void sync() {}
   static std::uint64_t min(std::uint64_t value) { return value; }
@@ -31,7 +31,7 @@ struct serial_group {
   static int sum(int value) { return value; }
   static void sort(std::uint64_t* keys, std::uint64_t* spare, int n) { sort_keys(keys, spare, n); }
   template <class F>
-  void narrow(F f) {
+  void subteam(F f) {
     f(*this);
   }
 
@@ -39,22 +39,22 @@ struct serial_group {
   class tournament {
    public:
     /// 64-bit words of memory for n keys.
-    static constexpr std::size_t words(int n) { return 2 * extent(leaves_for(n)); }
+    static constexpr std::size_t words(int n) { return 2 * size_cast(leaves_for(n)); }
 
     template <class Key>
-    tournament(serial_group&, std::uint64_t* memory, int n, Key key) : tree_(memory), leaves_(leaves_for(n)) {
+    tournament(serial_team&, std::uint64_t* memory, int n, Key key) : tree_(memory), leaves_(leaves_for(n)) {
       for (int i = 0; i < n; ++i) tree_[leaves_ + i] = key(i);
       for (int i = n; i < leaves_; ++i) tree_[leaves_ + i] = ~std::uint64_t{0};
-      for (std::size_t k = extent(leaves_) - 1; k >= 1; --k) tree_[k] = lesser(tree_[2 * k], tree_[2 * k + 1]);
+      for (std::size_t k = size_cast(leaves_) - 1; k >= 1; --k) tree_[k] = lesser(tree_[2 * k], tree_[2 * k + 1]);
       leader_ = tree_[1];
     }
     std::uint64_t leader() const { return leader_; }
-    /// Called by the thread that owns key i: i % size() == thread_rank(). The least of the others does
+    /// Called by the thread that owns key i: i % size() == rank(). The least of the others does
     /// not wait for the key, which is the end of a chain of arithmetic; nor does anyone wait for the
     /// tree. Every leaf is as deep as every other, so that the loop ends where it is expected to.
     void replace(int i, std::uint64_t key) {
       // Two levels at a time: which is the lesser of two of the others does not wait for the others so far.
-      std::size_t k = extent(leaves_ + i);
+      std::size_t k = size_cast(leaves_ + i);
       std::uint64_t others = ~std::uint64_t{0};
       for (; k > 3; k /= 4) {
         const std::uint64_t sibling = tree_[k ^ 1], uncle = tree_[k / 2 ^ 1], both = lesser(sibling, uncle);

@@ -8,7 +8,7 @@ namespace eplb {
 namespace {
 
 /// Items by their position when sorted, heaviest first, dealt to packs of equal size. The arrays
-/// marked + have Group::vector_width more elements, so that a thread may take so many items at once;
+/// marked + have Team::vector_width more elements, so that a thread may take so many items at once;
 /// what stands there looks like items of an immensely loaded pack, with which no swap gains.
 struct packing {
   int items, packs;
@@ -18,8 +18,8 @@ struct packing {
   index_t* pack;      // [items] pack of each item            } kept by the
   float* own_load;    // [items +] load of that item's pack   } refinement
 
-  EPLB_CORE int room() const { return items / packs; }
-  EPLB_CORE index_t* members_of(int which) const { return member + extent(which) * extent(room()); }
+  EPLB_HOST_DEVICE int room() const { return items / packs; }
+  EPLB_HOST_DEVICE index_t* members_of(int which) const { return member + size_cast(which) * size_cast(room()); }
 };
 
 constexpr float infinity = __builtin_inff();
@@ -28,7 +28,7 @@ constexpr float infinity = __builtin_inff();
 constexpr float least_gain = 1e-6f;
 
 /// Sums a pack afresh, so that its load does not depend on how it came about.
-EPLB_CORE inline float sum_pack(const packing& p, int pack) {
+EPLB_HOST_DEVICE inline float sum_pack(const packing& p, int pack) {
   const index_t* member = p.members_of(pack);
   float sum = 0;
   for (int seat = 0; seat < p.room(); ++seat) sum = add_loads(sum, p.load[member[seat]]);
@@ -36,7 +36,7 @@ EPLB_CORE inline float sum_pack(const packing& p, int pack) {
 }
 
 /// After the members of a pack changed.
-EPLB_CORE inline void refresh_pack(const packing& p, int pack) {
+EPLB_HOST_DEVICE inline void refresh_pack(const packing& p, int pack) {
   const float sum = p.pack_load[pack] = sum_pack(p, pack);
   const index_t* member = p.members_of(pack);
   for (int seat = 0; seat < p.room(); ++seat) {
@@ -46,7 +46,7 @@ EPLB_CORE inline void refresh_pack(const packing& p, int pack) {
 }
 
 /// Puts item `in` in the place of item `out` and keeps the members in sorted order.
-EPLB_CORE inline void replace_member(const packing& p, int pack, int out, int in) {
+EPLB_HOST_DEVICE inline void replace_member(const packing& p, int pack, int out, int in) {
   index_t* member = p.members_of(pack);
   int seat = 0;
   while (member[seat] != out) ++seat;
@@ -57,23 +57,23 @@ EPLB_CORE inline void replace_member(const packing& p, int pack, int out, int in
 
 /// Gains are compared as their bits: these order as positive gains do, and no other is ever taken. None
 /// is a NaN, whose sign differs between machines: all loads and sums are finite, and so is each factor.
-EPLB_CORE inline std::int32_t order_bits(float gain) { return __builtin_bit_cast(std::int32_t, gain); }
+EPLB_HOST_DEVICE inline std::int32_t order_bits(float gain) { return __builtin_bit_cast(std::int32_t, gain); }
 
 /// How far moving d from a pack to one that is `slack` lighter lowers the higher of the two.
 struct peak_gain {
-  EPLB_CORE std::int32_t operator()(float d, float slack) const {
+  EPLB_HOST_DEVICE std::int32_t operator()(float d, float slack) const {
     const std::int32_t left = order_bits(d), right = order_bits(slack - d);
     return left < right ? left : right;
   }
   /// No swap gains more whose d is at least this, more than half of the slack, and whose slack is at most this.
-  EPLB_CORE std::int32_t bound(float d, float slack) const { return (*this)(d, slack); }
+  EPLB_HOST_DEVICE std::int32_t bound(float d, float slack) const { return (*this)(d, slack); }
 };
 
 /// How far it lowers the sum of squares. Both orders of a pair gain the same.
 struct square_gain {
-  EPLB_CORE std::int32_t operator()(float d, float slack) const { return order_bits(2 * (d * (slack - d))); }
+  EPLB_HOST_DEVICE std::int32_t operator()(float d, float slack) const { return order_bits(2 * (d * (slack - d))); }
   /// The same promise; the rounding of the product is made up for.
-  EPLB_CORE std::int32_t bound(float d, float slack) const { return order_bits(2.00001f * (d * (slack - d))); }
+  EPLB_HOST_DEVICE std::int32_t bound(float d, float slack) const { return order_bits(2.00001f * (d * (slack - d))); }
 };
 
 /// The best swap that the group has seen: its gain, as bits, and the first row that reaches it.
@@ -85,13 +85,13 @@ struct best_swap {
 /// Looks at swaps of item i with the later, lighter items. No partner's pack is more than `slack` lighter than the
 /// item's, so the partners worth looking at end where d becomes too large. Two items of one pack have no slack between
 /// them: they gain nothing and need no test.
-template <class Group, class Gain>
-EPLB_CORE void look_at_row(Group& group, const packing& p, Gain gain, int i, float slack, best_swap& best) {
-  constexpr int width = Group::vector_width;
+template <class Team, class Gain>
+EPLB_HOST_DEVICE void look_at_row(Team& team, const packing& p, Gain gain, int i, float slack, best_swap& best) {
+  constexpr int width = Team::vector_width;
   if (gain.bound(slack / 2, slack) < best.gain) return;
   const float load = p.load[i], own = p.own_load[i];
   std::int32_t highest = best.gain - 1;
-  for (int j = i + 1 + group.thread_rank() * width; j < p.items; j += group.size() * width) {
+  for (int j = i + 1 + team.rank() * width; j < p.items; j += team.size() * width) {
     const float d = load - p.load[j];
     if (2 * d > slack && gain.bound(d, slack) < best.gain) break;
     for (int k = j; k < j + width; ++k) {
@@ -99,19 +99,19 @@ EPLB_CORE void look_at_row(Group& group, const packing& p, Gain gain, int i, flo
       highest = g > highest ? g : highest;
     }
   }
-  highest = group.max(highest);
+  highest = team.max(highest);
   if (highest > best.gain || (highest == best.gain && i < best.row)) best = {highest, i};
 }
 
 /// The key of the best swap: its gain, then i * items + j of the first place that reaches it, of those
 /// that this thread looked at.
-template <class Group, class Gain>
-EPLB_CORE std::uint64_t swap_key(Group& group, const packing& p, Gain gain, const best_swap& best) {
-  constexpr int width = Group::vector_width;
+template <class Team, class Gain>
+EPLB_HOST_DEVICE std::uint64_t swap_key(Team& team, const packing& p, Gain gain, const best_swap& best) {
+  constexpr int width = Team::vector_width;
   const int i = best.row;
   if (i == max_extent) return last_key;
   const float load = p.load[i], own = p.own_load[i];
-  for (int j = i + 1 + group.thread_rank() * width; j < p.items; j += group.size() * width)
+  for (int j = i + 1 + team.rank() * width; j < p.items; j += team.size() * width)
     for (int k = j; k < j + width; ++k)
       if (gain(load - p.load[k], own - p.own_load[k]) == best.gain)
         return heaviest_key(
@@ -121,17 +121,17 @@ EPLB_CORE std::uint64_t swap_key(Group& group, const packing& p, Gain gain, cons
 }
 
 /// An item of the heaviest pack with one of the lightest.
-template <class Group>
-EPLB_CORE std::uint64_t best_of_two_packs(Group& group, const packing& p, int heavy, int light) {
+template <class Team>
+EPLB_HOST_DEVICE std::uint64_t best_of_two_packs(Team& team, const packing& p, int heavy, int light) {
   const index_t *from = p.members_of(heavy), *to = p.members_of(light);
   const float slack = p.pack_load[heavy] - p.pack_load[light];
   std::int32_t highest = order_bits(least_gain);
   std::uint64_t best = last_key;
-  int lighter = group.thread_rank();  // this thread's first partner that is
+  int lighter = team.rank();  // this thread's first partner that is
   for (int a = 0; a < p.room(); ++a) {
     const float load = p.load[from[a]];
-    while (lighter < p.room() && p.load[to[lighter]] >= load) lighter += group.size();
-    for (int b = lighter; b < p.room(); b += group.size()) {
+    while (lighter < p.room() && p.load[to[lighter]] >= load) lighter += team.size();
+    for (int b = lighter; b < p.room(); b += team.size()) {
       const float d = load - p.load[to[b]];
       const std::int32_t g = peak_gain{}(d, slack);
       if (2 * d > slack && g <= highest) break;
@@ -141,24 +141,24 @@ EPLB_CORE std::uint64_t best_of_two_packs(Group& group, const packing& p, int he
                           static_cast<std::uint32_t>(from[a]) * static_cast<std::uint32_t>(p.items) + to[b]);
     }
   }
-  return group.min(best);
+  return team.min(best);
 }
 
 /// An item of the heaviest pack with one of any other. An item that is heavier has nothing to gain
 /// from a swap that lowers its own pack, so partners come later in the order.
-template <class Group>
-EPLB_CORE std::uint64_t best_of_heaviest(Group& group, const packing& p, int heavy, int light) {
+template <class Team>
+EPLB_HOST_DEVICE std::uint64_t best_of_heaviest(Team& team, const packing& p, int heavy, int light) {
   const index_t* from = p.members_of(heavy);
   const float slack = p.pack_load[heavy] - p.pack_load[light];
   best_swap best;
-  for (int seat = 0; seat < p.room(); ++seat) look_at_row(group, p, peak_gain{}, from[seat], slack, best);
-  return group.min(swap_key(group, p, peak_gain{}, best));
+  for (int seat = 0; seat < p.room(); ++seat) look_at_row(team, p, peak_gain{}, from[seat], slack, best);
+  return team.min(swap_key(team, p, peak_gain{}, best));
 }
 
 /// Any item with any later one: both orders of a pair gain the same, and the earlier item comes first
 /// as a row. The heaviest pack goes first: what it can gain shows which other packs cannot gain more.
-template <class Group>
-EPLB_CORE std::uint64_t best_of_all(Group& group, const packing& p, int heavy, int light) {
+template <class Team>
+EPLB_HOST_DEVICE std::uint64_t best_of_all(Team& team, const packing& p, int heavy, int light) {
   constexpr square_gain gain;
   best_swap best;
   for (int turn = -1; turn < p.packs; ++turn) {
@@ -166,9 +166,9 @@ EPLB_CORE std::uint64_t best_of_all(Group& group, const packing& p, int heavy, i
     const float slack = p.pack_load[pack] - p.pack_load[light];
     if (turn == heavy || gain.bound(slack / 2, slack) < best.gain) continue;
     const index_t* const member = p.members_of(pack);
-    for (int seat = 0; seat < p.room(); ++seat) look_at_row(group, p, gain, member[seat], slack, best);
+    for (int seat = 0; seat < p.room(); ++seat) look_at_row(team, p, gain, member[seat], slack, best);
   }
-  return group.min(swap_key(group, p, gain, best));
+  return team.min(swap_key(team, p, gain, best));
 }
 
 /// The heaviest and the lightest pack, the first on ties.
@@ -176,9 +176,9 @@ struct extremes {
   int heavy, light;
 };
 
-template <class Group>
-EPLB_CORE extremes find_extremes(Group& group, const packing& p) {
-  const int rank = group.thread_rank(), size = group.size();
+template <class Team>
+EPLB_HOST_DEVICE extremes find_extremes(Team& team, const packing& p) {
+  const int rank = team.rank(), size = team.size();
   std::int32_t most = -1, least = 0x7fffffff;
   for (int pack = rank; pack < p.packs; pack += size) {
     const std::int32_t load = order_bits(p.pack_load[pack]);
@@ -192,44 +192,44 @@ EPLB_CORE extremes find_extremes(Group& group, const packing& p) {
     if (heavy == last_key && order_bits(load) == most) heavy = heaviest_key(load, index);
     if (light == last_key && order_bits(load) == least) light = lightest_key(load, index);
   }
-  return {static_cast<int>(key_index(group.min(heavy))), static_cast<int>(key_index(group.min(light)))};
+  return {static_cast<int>(key_index(team.min(heavy))), static_cast<int>(key_index(team.min(light)))};
 }
 
 /// Packs of at least this load.
-template <class Group>
-EPLB_CORE int count_heavier(Group& group, const packing& p, float load) {
+template <class Team>
+EPLB_HOST_DEVICE int count_heavier(Team& team, const packing& p, float load) {
   int count = 0;
-  for (int pack = group.thread_rank(); pack < p.packs; pack += group.size()) count += p.pack_load[pack] >= load;
-  return group.sum(count);
+  for (int pack = team.rank(); pack < p.packs; pack += team.size()) count += p.pack_load[pack] >= load;
+  return team.sum(count);
 }
 
 /// Swaps until no swap gains, at most max_swaps times. The packing comes with members and loads. Stops
 /// early when its heaviest pack cannot end below `to_beat`: a round lowers one pack, the one that gives.
 /// (Also as rounded: with a heavier member in place of another, no partial sum gets smaller.)
-template <class Group>
-EPLB_CORE void refine(Group& group, const packing& p, swap_scope scope, int max_swaps, float to_beat) {
+template <class Team>
+EPLB_HOST_DEVICE void refine(Team& team, const packing& p, swap_scope scope, int max_swaps, float to_beat) {
   if (scope == swap_scope::none) return;
-  const int rank = group.thread_rank(), size = group.size();
+  const int rank = team.rank(), size = team.size();
   for (int pack = rank; pack < p.packs; pack += size) refresh_pack(p, pack);
-  for (int k = rank; k < Group::vector_width; k += size) p.own_load[p.items + k] = FLT_MAX;
-  group.sync();
+  for (int k = rank; k < Team::vector_width; k += size) p.own_load[p.items + k] = FLT_MAX;
+  team.sync();
   for (int round = 0; round < max_swaps; ++round) {
-    if (to_beat < infinity && count_heavier(group, p, to_beat) > max_swaps - round) return;
-    const auto [heavy, light] = find_extremes(group, p);
-    const std::uint64_t best = scope == swap_scope::any_any        ? best_of_all(group, p, heavy, light)
-                               : scope == swap_scope::heaviest_any ? best_of_heaviest(group, p, heavy, light)
-                                                                   : best_of_two_packs(group, p, heavy, light);
+    if (to_beat < infinity && count_heavier(team, p, to_beat) > max_swaps - round) return;
+    const auto [heavy, light] = find_extremes(team, p);
+    const std::uint64_t best = scope == swap_scope::any_any        ? best_of_all(team, p, heavy, light)
+                               : scope == swap_scope::heaviest_any ? best_of_heaviest(team, p, heavy, light)
+                                                                   : best_of_two_packs(team, p, heavy, light);
     if (best == last_key) return;
     const auto items = static_cast<std::uint32_t>(p.items);
     const auto i = static_cast<int>(key_index(best) / items), j = static_cast<int>(key_index(best) % items);
     const int a = p.pack[i], b = p.pack[j];
-    group.sync();
+    team.sync();
     for (int side = rank; side < 2; side += size) {
       const int pack = side == 0 ? a : b;
       replace_member(p, pack, side == 0 ? i : j, side == 0 ? j : i);
       refresh_pack(p, pack);
     }
-    group.sync();
+    team.sync();
   }
 }
 

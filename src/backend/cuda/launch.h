@@ -3,8 +3,8 @@
 // they compile side by side.
 #pragma once
 
-#include "backend/cuda_groups.h"
-#include "backend/cuda_kernels.h"
+#include "backend/cuda/kernels.h"
+#include "backend/cuda/team.h"
 
 namespace eplb {
 
@@ -13,7 +13,7 @@ cudaError_t load_search_kernel();
 
 namespace {
 
-using block = block_group<block_threads>;
+using block = block_team<block_threads>;
 
 /// A program's memory: shared by the block, or scratch memory of its own.
 __device__ void* block_memory(char* scratch, std::size_t bytes) {
@@ -25,10 +25,10 @@ __device__ void* block_memory(char* scratch, std::size_t bytes) {
 template <class Program>
 __device__ void run_block(int work, char* scratch, std::size_t bytes, Program program) {
   __shared__ block::memory shared;
-  block group(shared);
+  block team(shared);
   for (int i = blockIdx.x; i < work; i += gridDim.x) {
-    program(group, i, block_memory(scratch, bytes));
-    group.sync();
+    program(team, i, block_memory(scratch, bytes));
+    team.sync();
   }
 }
 

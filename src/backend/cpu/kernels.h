@@ -3,8 +3,8 @@
 #pragma once
 
 #include "backend/backend.h"
-#include "core/search.h"
-#include "core/serial_group.h"
+#include "core/search/steps.h"
+#include "core/team/serial.h"
 
 namespace eplb {
 

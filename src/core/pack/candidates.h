@@ -2,8 +2,8 @@
 // Steps 1 and 3: n items into m packs of n / m items each, as equally loaded as the rules get them.
 #pragma once
 
+#include "core/pack/swap.h"
 #include "core/random.h"
-#include "core/swap.h"
 
 namespace eplb {
 
@@ -17,15 +17,15 @@ struct packing_problem {
 
 /// The items heaviest first, lowest index first on ties.
 struct sorted_items {
-  float* load;     // [items + Group::vector_width], then 0
+  float* load;     // [items + Team::vector_width], then 0
   index_t* index;  // [items] before sorting
   index_t* place;  // [items] by index before sorting: position when sorted
 
-  template <class Group>
-  EPLB_CORE static sorted_items lay_out(arena& memory, int items) {
-    const auto n = extent(items);
+  template <class Team>
+  EPLB_HOST_DEVICE static sorted_items lay_out(arena& memory, int items) {
+    const auto n = size_cast(items);
     sorted_items out;
-    out.load = memory.take<float>(n + Group::vector_width);
+    out.load = memory.take<float>(n + Team::vector_width);
     out.index = memory.take<index_t>(n);
     out.place = memory.take<index_t>(n);
     return out;
@@ -37,8 +37,8 @@ struct sort_memory {
   std::uint64_t* keys;   // [items]
   std::uint64_t* spare;  // [items]
 
-  EPLB_CORE static sort_memory lay_out(arena& memory, int items) {
-    const auto n = extent(items);
+  EPLB_HOST_DEVICE static sort_memory lay_out(arena& memory, int items) {
+    const auto n = size_cast(items);
     sort_memory out;
     out.keys = memory.take<std::uint64_t>(n);
     out.spare = memory.take<std::uint64_t>(n);
@@ -46,34 +46,34 @@ struct sort_memory {
   }
 };
 
-/// What one thread group needs to try candidates.
+/// What one team needs to try candidates.
 struct packing_memory {
   sort_memory sort;
   index_t* position;          // [items] in the true order, of the items in the candidate's
   float* load;                // [items] in the candidate's order
-  std::uint64_t* tournament;  // [Group::tournament::words(packs)]
+  std::uint64_t* tournament;  // [Team::tournament::words(packs)]
   index_t* member;            // [items]
   index_t* used;              // [packs]
   float* pack_load;           // [packs]
   index_t* pack;              // [items]
-  float* own_load;            // [items + Group::vector_width]
+  float* own_load;            // [items + Team::vector_width]
 
-  template <class Group>
-  EPLB_CORE static packing_memory lay_out(arena& memory, int items, int packs) {
-    const auto n = extent(items), m = extent(packs);
+  template <class Team>
+  EPLB_HOST_DEVICE static packing_memory lay_out(arena& memory, int items, int packs) {
+    const auto n = size_cast(items), m = size_cast(packs);
     packing_memory out;
     out.position = memory.take<index_t>(n);
     out.load = memory.take<float>(n);
     const std::size_t begin = memory.used();
     out.sort = sort_memory::lay_out(memory, items);
     const std::size_t sorted = memory.used();
-    if (Group::frugal) memory.rewind(begin);  // a candidate's sort is over when its packing begins
-    out.tournament = memory.take<std::uint64_t>(Group::tournament::words(packs));
+    if (Team::has_little_memory) memory.rewind(begin);  // a candidate's sort is over when its packing begins
+    out.tournament = memory.take<std::uint64_t>(Team::tournament::words(packs));
     out.member = memory.take<index_t>(n);
     out.used = memory.take<index_t>(m);
     out.pack_load = memory.take<float>(m);
     out.pack = memory.take<index_t>(n);
-    out.own_load = memory.take<float>(n + Group::vector_width);
+    out.own_load = memory.take<float>(n + Team::vector_width);
     if (memory.used() < sorted) memory.rewind(sorted);
     return out;
   }
@@ -82,12 +82,12 @@ struct packing_memory {
 namespace {
 
 /// Sorts the items. A problem without any load is packed as if each item were 1.
-template <class Group>
-EPLB_CORE void sort_items(Group& group, const packing_problem& problem, const sorted_items& out,
-                          const sort_memory& memory) {
-  const int rank = group.thread_rank(), size = group.size(), n = problem.items;
+template <class Team>
+EPLB_HOST_DEVICE void sort_items(Team& team, const packing_problem& problem, const sorted_items& out,
+                                 const sort_memory& memory) {
+  const int rank = team.rank(), size = team.size(), n = problem.items;
   for (int i = rank; i < n; i += size) memory.keys[i] = heaviest_key(problem.load[i], static_cast<std::uint32_t>(i));
-  group.sort(memory.keys, memory.spare, n);
+  team.sort(memory.keys, memory.spare, n);
   const bool no_load = heaviest_key_load(memory.keys[0]) == 0;
   for (int t = rank; t < n; t += size) {
     const std::uint32_t i = key_index(memory.keys[t]);
@@ -95,21 +95,21 @@ EPLB_CORE void sort_items(Group& group, const packing_problem& problem, const so
     out.place[i] = static_cast<index_t>(t);
     out.load[t] = no_load ? 1 : heaviest_key_load(memory.keys[t]);
   }
-  for (int k = rank; k < Group::vector_width; k += size) out.load[n + k] = 0;
-  group.sync();
+  for (int k = rank; k < Team::vector_width; k += size) out.load[n + k] = 0;
+  team.sync();
 }
 
 /// Amplitude of candidate c: none for candidate 0.
-EPLB_CORE inline float amplitude(const packing_rules& rules, int c) {
+EPLB_HOST_DEVICE inline float amplitude(const packing_rules& rules, int c) {
   if (c == 0 || rules.form == amplitude_form::constant) return c == 0 ? 0 : rules.amplitude;
   return rules.amplitude * static_cast<float>(c) / static_cast<float>(rules.candidates - 1);
 }
 
 /// The candidate's order of the items: sorted by perturbed keys, but with their true loads.
-template <class Group>
-EPLB_CORE void perturb_order(Group& group, const packing_problem& problem, float amplitude, int c,
-                             const sorted_items& items, const packing_memory& memory) {
-  const int rank = group.thread_rank(), size = group.size(), n = problem.items;
+template <class Team>
+EPLB_HOST_DEVICE void perturb_order(Team& team, const packing_problem& problem, float amplitude, int c,
+                                    const sorted_items& items, const packing_memory& memory) {
+  const int rank = team.rank(), size = team.size(), n = problem.items;
   const bool no_load = problem.load[items.index[0]] == 0;
   const packing_problem p = problem;
   for (int i = rank; i < n; i += size) {
@@ -117,28 +117,28 @@ EPLB_CORE void perturb_order(Group& group, const packing_problem& problem, float
     const float u = uniform(p.seed, p.layer, p.number, static_cast<std::uint32_t>(c), index);
     memory.sort.keys[i] = heaviest_key((no_load ? 1 : p.load[i]) * (1 + u * amplitude), index);
   }
-  group.sort(memory.sort.keys, memory.sort.spare, n);
+  team.sort(memory.sort.keys, memory.sort.spare, n);
   for (int q = rank; q < n; q += size) {
     const index_t t = items.place[key_index(memory.sort.keys[q])];
     memory.position[q] = t;
     memory.load[q] = items.load[t];
   }
-  group.sync();
+  team.sync();
 }
 
 /// Heaviest first, each to the lightest pack that has room, the lowest pack on ties (longest
 /// processing time first, as in DeepSeek's EPLB).
-template <class Group>
-EPLB_CORE void pack_lpt(Group& group, const packing& p, index_t* used, std::uint64_t* tournament_memory) {
-  group.narrow([&]<class Lanes>(Lanes& lanes) {
-    const int rank = lanes.thread_rank(), size = lanes.size(), room = p.room();
+template <class Team>
+EPLB_HOST_DEVICE void pack_lpt(Team& team, const packing& p, index_t* used, std::uint64_t* tournament_memory) {
+  team.subteam([&]<class Lanes>(Lanes& lanes) {
+    const int rank = lanes.rank(), size = lanes.size(), room = p.room();
     // While some pack is empty and no item weighs nothing, the next item goes to the next pack.
     bool weighs = true;
     for (int item = 0; item < p.packs; ++item) weighs &= p.load[item] > 0;
     const int dealt = weighs ? p.packs : 0;
     for (int pack = rank; pack < p.packs; pack += size) {
       used[pack] = weighs ? 1 : 0;
-      p.member[extent(pack) * extent(room)] = static_cast<index_t>(pack);
+      p.member[size_cast(pack) * size_cast(room)] = static_cast<index_t>(pack);
       p.pack_load[pack] = weighs ? p.load[pack] : 0;
     }
     typename Lanes::tournament lightest(lanes, tournament_memory, p.packs, [&](int pack) {
@@ -161,38 +161,38 @@ EPLB_CORE void pack_lpt(Group& group, const packing& p, index_t* used, std::uint
 }
 
 /// Heaviest first, to packs 0 .. m-1, then m-1 .. 0, then 0 .. m-1 again, and so on.
-template <class Group>
-EPLB_CORE void pack_zigzag(Group& group, const packing& p) {
+template <class Team>
+EPLB_HOST_DEVICE void pack_zigzag(Team& team, const packing& p) {
   const int room = p.room();
-  for (int pack = group.thread_rank(); pack < p.packs; pack += group.size()) {
+  for (int pack = team.rank(); pack < p.packs; pack += team.size()) {
     for (int seat = 0; seat < room; ++seat) {
       const int place = seat % 2 == 0 ? pack : p.packs - 1 - pack;
       p.member[pack * room + seat] = static_cast<index_t>(seat * p.packs + place);
     }
     p.pack_load[pack] = sum_pack(p, pack);
   }
-  group.sync();
+  team.sync();
 }
 
 /// What the candidates are chosen by: less is better.
-template <class Group>
-EPLB_CORE float cost(Group& group, const packing& p, candidate_choice choice) {
+template <class Team>
+EPLB_HOST_DEVICE float cost(Team& team, const packing& p, candidate_choice choice) {
   std::uint64_t heaviest = last_key, lightest = last_key;
-  for (int pack = group.thread_rank(); pack < p.packs; pack += group.size()) {
+  for (int pack = team.rank(); pack < p.packs; pack += team.size()) {
     const std::uint64_t heavy = heaviest_key(p.pack_load[pack], 0);
     const std::uint64_t light = lightest_key(p.pack_load[pack], 0);
     if (heavy < heaviest) heaviest = heavy;
     if (light < lightest) lightest = light;
   }
-  const float peak = heaviest_key_load(group.min(heaviest));
+  const float peak = heaviest_key_load(team.min(heaviest));
   if (choice == candidate_choice::max_load) return peak;
-  return peak - lightest_key_load(group.min(lightest));
+  return peak - lightest_key_load(team.min(lightest));
 }
 
 /// From the candidate's order to the true one: members by true position, and sums in that order.
-template <class Group>
-EPLB_CORE void restore_order(Group& group, const packing& p, const index_t* position) {
-  for (int pack = group.thread_rank(); pack < p.packs; pack += group.size()) {
+template <class Team>
+EPLB_HOST_DEVICE void restore_order(Team& team, const packing& p, const index_t* position) {
+  for (int pack = team.rank(); pack < p.packs; pack += team.size()) {
     index_t* const mine = p.members_of(pack);
     for (int seat = 0; seat < p.room(); ++seat) {
       const index_t t = position[mine[seat]];
@@ -202,46 +202,46 @@ EPLB_CORE void restore_order(Group& group, const packing& p, const index_t* posi
     }
     p.pack_load[pack] = sum_pack(p, pack);
   }
-  group.sync();
+  team.sync();
 }
 
 /// Tries candidates first .. last - 1. Leaves the members of the best, pack by pack and in order of
 /// their true load, in best_member, and returns its key: cost, then candidate.
-template <class Group>
-EPLB_CORE std::uint64_t try_candidates(Group& group, const packing_problem& problem, const packing_rules& rules,
-                                       int first, int last, const sorted_items& items, const packing_memory& memory,
-                                       index_t* best_member) {
+template <class Team>
+EPLB_HOST_DEVICE std::uint64_t try_candidates(Team& team, const packing_problem& problem, const packing_rules& rules,
+                                              int first, int last, const sorted_items& items,
+                                              const packing_memory& memory, index_t* best_member) {
   packing p{problem.items, problem.packs, nullptr, memory.member, memory.pack_load, memory.pack, memory.own_load};
   std::uint64_t best = last_key;
   for (int c = first; c < last; ++c) {
-    if (c > 0) perturb_order(group, problem, amplitude(rules, c), c, items, memory);
+    if (c > 0) perturb_order(team, problem, amplitude(rules, c), c, items, memory);
     p.load = c > 0 ? memory.load : items.load;
     if (rules.initial == initial_packing::lpt)
-      pack_lpt(group, p, memory.used, memory.tournament);
+      pack_lpt(team, p, memory.used, memory.tournament);
     else
-      pack_zigzag(group, p);
+      pack_zigzag(team, p);
     p.load = items.load;
-    if (c > 0) restore_order(group, p, memory.position);
+    if (c > 0) restore_order(team, p, memory.position);
     const bool lowest_peak_wins = best != last_key && rules.choice == candidate_choice::max_load;
-    refine(group, p, rules.scope, rules.max_swaps, lowest_peak_wins ? lightest_key_load(best) : infinity);
+    refine(team, p, rules.scope, rules.max_swaps, lowest_peak_wins ? lightest_key_load(best) : infinity);
     // Nobody competes with a lone candidate.
     const std::uint64_t key =
-        rules.candidates == 1 ? 0 : lightest_key(cost(group, p, rules.choice), static_cast<std::uint32_t>(c));
+        rules.candidates == 1 ? 0 : lightest_key(cost(team, p, rules.choice), static_cast<std::uint32_t>(c));
     if (key >= best) continue;
     best = key;
-    for (int s = group.thread_rank(); s < p.items; s += group.size()) best_member[s] = p.member[s];
-    group.sync();
+    for (int s = team.rank(); s < p.items; s += team.size()) best_member[s] = p.member[s];
+    team.sync();
   }
   return best;
 }
 
 /// With one item a pack there is nothing to choose: item i goes to pack i, whatever the loads.
-EPLB_CORE inline bool is_identity(const packing_problem& problem) { return problem.items == problem.packs; }
+EPLB_HOST_DEVICE inline bool is_identity(const packing_problem& problem) { return problem.items == problem.packs; }
 
 /// The item in a seat, once the best candidate's members are known: a pack's seats are in order of
 /// true load, as its members are.
-EPLB_CORE inline int item_in_seat(const packing_problem& problem, const sorted_items& items, const index_t* member,
-                                  int seat) {
+EPLB_HOST_DEVICE inline int item_in_seat(const packing_problem& problem, const sorted_items& items,
+                                         const index_t* member, int seat) {
   return is_identity(problem) ? seat : items.index[member[seat]];
 }
 

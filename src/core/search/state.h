@@ -24,13 +24,13 @@ struct search_problem {
   bool allow_duplicates;
   bool from_current;  // experts have a home, and slots may be given to others
 
-  EPLB_CORE float load_of(int sample, int expert) const {
-    return load[extent(sample) * extent(experts) + extent(expert)];
+  EPLB_HOST_DEVICE float load_of(int sample, int expert) const {
+    return load[size_cast(sample) * size_cast(experts) + size_cast(expert)];
   }
-  EPLB_CORE int room(int gpu) const { return first[gpu + 1] - first[gpu]; }
+  EPLB_HOST_DEVICE int room(int gpu) const { return first[gpu + 1] - first[gpu]; }
 };
 
-/// What one thread group needs to search. The arrays marked + have Group::vector_width more elements a row.
+/// What one team needs to search. The arrays marked + have Team::vector_width more elements a row.
 struct search_memory {
   index_t* first;        // } of the problem
   index_t* gpu_of;       // }
@@ -49,26 +49,27 @@ struct search_memory {
   float* gpu_cost;       // [gpus]
   float* gain;           // [experts] cost of one replica more, but for its own gpu
 
-  template <class Group>
-  EPLB_CORE static search_memory lay_out(arena& memory, const node_size& node, int samples) {
-    const auto n = extent(node.slots), padded = n + Group::vector_width, s = extent(samples), gpus = extent(node.gpus);
+  template <class Team>
+  EPLB_HOST_DEVICE static search_memory lay_out(arena& memory, const node_size& node, int samples) {
+    const auto n = size_cast(node.slots), padded = n + Team::vector_width, s = size_cast(samples),
+               gpus = size_cast(node.gpus);
     search_memory out;
     out.first = memory.take<index_t>(gpus + 1);
     out.gpu_of = memory.take<index_t>(n);
     out.gpu_pace = memory.take<float>(gpus);
-    out.count = memory.take<index_t>(extent(node.experts));
+    out.count = memory.take<index_t>(size_cast(node.experts));
     out.expert = memory.take<index_t>(n);
     out.best_expert = memory.take<index_t>(n);
     out.home = memory.take<index_t>(n);
     out.next = memory.take<index_t>(n);
-    out.some_slot = memory.take<index_t>(extent(node.experts));
+    out.some_slot = memory.take<index_t>(size_cast(node.experts));
     out.until = memory.take<std::int32_t>(padded);
     out.share = memory.take<float>(s * padded);
     out.own = memory.take<float>(s * padded);
     out.own_cost = memory.take<float>(padded);
     out.pace = memory.take<float>(padded);
     out.gpu_cost = memory.take<float>(gpus);
-    out.gain = memory.take<float>(extent(node.experts));
+    out.gain = memory.take<float>(size_cast(node.experts));
     return out;
   }
 };
@@ -77,30 +78,32 @@ namespace {
 
 /// What a load costs: it is squared so many times.
 template <int squarings>
-EPLB_CORE float load_cost(float x) {
+EPLB_HOST_DEVICE float load_cost(float x) {
   for (int i = 0; i < squarings; ++i) x *= x;
   return x;
 }
-EPLB_CORE inline float load_cost(int squarings, float x) { return squarings == 2 ? load_cost<2>(x) : load_cost<5>(x); }
+EPLB_HOST_DEVICE inline float load_cost(int squarings, float x) {
+  return squarings == 2 ? load_cost<2>(x) : load_cost<5>(x);
+}
 
 /// Loads are scaled so that the largest a search begins with is `peak_at_first`; beyond `highest_load` all look
 /// alike, so that the costs of two gpus, over any number of samples, stay finite.
 constexpr float peak_at_first = 8, highest_load = 10;
 
-template <class Group>
-EPLB_CORE std::size_t padded_slots(const search_problem& p) {
-  return extent(p.slots + Group::vector_width);
+template <class Team>
+EPLB_HOST_DEVICE std::size_t padded_slots(const search_problem& p) {
+  return size_cast(p.slots + Team::vector_width);
 }
 
 /// After the experts of a gpu's slots, or their counts, changed.
-template <class Group>
-EPLB_CORE_ONCE void refresh_gpu(const search_problem& p, const search_memory& m, int gpu) {
+template <class Team>
+EPLB_DEVICE_NOINLINE void refresh_gpu(const search_problem& p, const search_memory& m, int gpu) {
   const int first = p.first[gpu], last = p.first[gpu + 1];
-  const std::size_t row = padded_slots<Group>(p);
+  const std::size_t row = padded_slots<Team>(p);
   const float pace = p.pace[gpu];
   float cost = 0;
   for (int s = 0; s < p.samples; ++s) {
-    float* const share = m.share + extent(s) * row;
+    float* const share = m.share + size_cast(s) * row;
     float load = 0;
     for (int slot = first; slot < last; ++slot) {
       const int e = m.expert[slot];
@@ -110,52 +113,52 @@ EPLB_CORE_ONCE void refresh_gpu(const search_problem& p, const search_memory& m,
     }
     load *= pace;
     load = load < highest_load ? load : highest_load;
-    for (int slot = first; slot < last; ++slot) m.own[extent(s) * row + slot] = load;
+    for (int slot = first; slot < last; ++slot) m.own[size_cast(s) * row + slot] = load;
     cost += load_cost(p.squarings, load);
   }
   for (int slot = first; slot < last; ++slot) m.own_cost[slot] = cost;
   m.gpu_cost[gpu] = cost;
 }
 
-template <class Group>
-EPLB_CORE void refresh_all(Group& group, const search_problem& p, const search_memory& m) {
-  for (int gpu = group.thread_rank(); gpu < p.gpus; gpu += group.size()) refresh_gpu<Group>(p, m, gpu);
-  group.sync();
+template <class Team>
+EPLB_HOST_DEVICE void refresh_all(Team& team, const search_problem& p, const search_memory& m) {
+  for (int gpu = team.rank(); gpu < p.gpus; gpu += team.size()) refresh_gpu<Team>(p, m, gpu);
+  team.sync();
 }
 
-EPLB_CORE_ONCE inline int count_on(const search_problem& p, const index_t* expert, int gpu, int e) {
+EPLB_DEVICE_NOINLINE inline int count_on(const search_problem& p, const index_t* expert, int gpu, int e) {
   int count = 0;
   for (int slot = p.first[gpu]; slot < p.first[gpu + 1]; ++slot) count += expert[slot] == e ? 1 : 0;
   return count;
 }
 
 /// Whether a gpu may take an expert.
-EPLB_CORE_ONCE inline bool may_take(const search_problem& p, const search_memory& m, int gpu, int expert) {
+EPLB_DEVICE_NOINLINE inline bool may_take(const search_problem& p, const search_memory& m, int gpu, int expert) {
   for (int slot = p.first[gpu]; slot < p.first[gpu + 1]; ++slot)
     if (m.expert[slot] == expert) return p.allow_duplicates;
   return true;
 }
 
 /// Whether two slots may exchange their experts.
-EPLB_CORE_ONCE inline bool may_swap(const search_problem& p, const search_memory& m, int i, int j) {
+EPLB_DEVICE_NOINLINE inline bool may_swap(const search_problem& p, const search_memory& m, int i, int j) {
   const int a = p.gpu_of[i], b = p.gpu_of[j], x = m.expert[i], y = m.expert[j];
   return a != b && x != y && may_take(p, m, a, y) && may_take(p, m, b, x);
 }
 
 /// Slots of a gpu that hold another expert than at first, however its experts are seated: how many more there are when
 /// it gives x away for y.
-EPLB_CORE_ONCE inline int more_changes(const search_problem& p, const search_memory& m, int gpu, int x, int y) {
+EPLB_DEVICE_NOINLINE inline int more_changes(const search_problem& p, const search_memory& m, int gpu, int x, int y) {
   const int lost = count_on(p, m.expert, gpu, x) <= count_on(p, m.home, gpu, x) ? 1 : 0;
   const int won = count_on(p, m.expert, gpu, y) < count_on(p, m.home, gpu, y) ? 1 : 0;
   return lost - won;
 }
-EPLB_CORE_ONCE inline int more_changes_of_swap(const search_problem& p, const search_memory& m, int i, int j) {
+EPLB_DEVICE_NOINLINE inline int more_changes_of_swap(const search_problem& p, const search_memory& m, int i, int j) {
   const int x = m.expert[i], y = m.expert[j];
   return more_changes(p, m, p.gpu_of[i], x, y) + more_changes(p, m, p.gpu_of[j], y, x);
 }
 
 /// Exchanges the experts of two slots, whose experts differ. One thread; their gpus have to be refreshed.
-EPLB_CORE_ONCE inline void exchange(const search_problem& p, const search_memory& m, int i, int j) {
+EPLB_DEVICE_NOINLINE inline void exchange(const search_problem& p, const search_memory& m, int i, int j) {
   const index_t x = m.expert[i];
   m.expert[i] = m.expert[j];
   m.expert[j] = x;
@@ -173,7 +176,7 @@ EPLB_CORE_ONCE inline void exchange(const search_problem& p, const search_memory
 }
 
 /// Gives slot i to expert y. One thread; the gpus of both experts have to be refreshed.
-EPLB_CORE_ONCE inline void give(const search_memory& m, int i, int y) {
+EPLB_DEVICE_NOINLINE inline void give(const search_memory& m, int i, int y) {
   const int z = m.expert[i];
   int before = i, slot = m.some_slot[y];
   while (m.next[before] != i) before = m.next[before];
@@ -187,11 +190,11 @@ EPLB_CORE_ONCE inline void give(const search_memory& m, int i, int y) {
 }
 
 /// Integers that order as finite floats do, and whose least of many is found side by side.
-EPLB_CORE inline std::int32_t order_of(float x) {
+EPLB_HOST_DEVICE inline std::int32_t order_of(float x) {
   const auto bits = static_cast<std::int32_t>(float_bits(x));
   return bits ^ (bits >> 31 & 0x7fffffff);
 }
-EPLB_CORE inline int lowest_bit(std::uint32_t bits) {
+EPLB_HOST_DEVICE inline int lowest_bit(std::uint32_t bits) {
 #if defined(__CUDA_ARCH__)
   return __ffs(static_cast<int>(bits)) - 1;
 #else
@@ -199,7 +202,7 @@ EPLB_CORE inline int lowest_bit(std::uint32_t bits) {
 #endif
 }
 /// The least key is that of the least number, which may be negative.
-EPLB_CORE inline std::uint64_t rise_key(std::int32_t order, std::uint32_t index) {
+EPLB_HOST_DEVICE inline std::uint64_t rise_key(std::int32_t order, std::uint32_t index) {
   return std::uint64_t{static_cast<std::uint32_t>(order) ^ 0x80000000u} << 32 | index;
 }
 

@@ -5,7 +5,7 @@
 
 #include <cuda_runtime_api.h>
 
-#include "backend/cuda_programs.h"
+#include "backend/cuda/programs.h"
 
 namespace eplb {
 

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: MIT
 // The kernels, but for that of the search: each deals out its blocks or warps to one of the programs.
-#include "backend/cuda_launch.h"
+#include "backend/cuda/launch.h"
 
 namespace eplb {
 namespace {
 
 __global__ void __launch_bounds__(block_threads, 1) prepare_groups_kernel(submit_job job, std::size_t scratch) {
   run_block(job.shape.layers, job.memory.scratch, scratch,
-            [&](block& group, int layer, void* memory) { prepare_group_problem(group, job, layer, memory); });
+            [&](block& team, int layer, void* memory) { prepare_group_problem(team, job, layer, memory); });
 }
 
 __global__ void __launch_bounds__(block_threads, 1) prepare_nodes_kernel(submit_job job, std::size_t scratch) {
   const int nodes = job.shape.nodes;
   run_block(job.shape.layers * nodes, job.memory.scratch, scratch,
-            [&](block& group, int i, void* memory) { prepare_node_problem(group, job, i / nodes, i % nodes, memory); });
+            [&](block& team, int i, void* memory) { prepare_node_problem(team, job, i / nodes, i % nodes, memory); });
 }
 
 /// Block b tries the shares [b % n * warps, ...) of problem b / n, where n blocks do for a problem.
@@ -21,14 +21,14 @@ __device__ void try_blocks(const submit_job& job, const packing_step& step, char
   const int threads = static_cast<int>(blockDim.x), warps = threads / 32, warp = static_cast<int>(threadIdx.x) / 32;
   const int blocks = (step.shares + warps - 1) / warps;
   const int work = job.shape.layers * step.problems_in_layer * blocks;
-  char* const own = memory + step.bytes + extent(warp) * packing_scratch(step.items, step.packs);
-  warp_group group;
+  char* const own = memory + step.bytes + size_cast(warp) * packing_scratch(step.items, step.packs);
+  warp_team team;
   for (int b = blockIdx.x; b < work; b += gridDim.x) {
     const int problem = b / blocks, share = b % blocks * warps + warp;
     const char* const prepared = step.of_groups ? job.memory.group_problem : job.memory.node_problem;
-    copy_problem(threadIdx.x, threads, prepared + extent(problem) * step.bytes, memory, step.bytes);
+    copy_problem(threadIdx.x, threads, prepared + size_cast(problem) * step.bytes, memory, step.bytes);
     __syncthreads();
-    if (share < step.shares) try_share(group, job, step, problem, share, memory, own);
+    if (share < step.shares) try_share(team, job, step, problem, share, memory, own);
     __syncthreads();
   }
 }
@@ -43,12 +43,12 @@ __global__ void __launch_bounds__(32, 1) try_in_scratch_kernel(submit_job job, p
 }
 
 __global__ void __launch_bounds__(block_threads, 1) get_kernel(get_job job) {
-  run_block(job.shape.layers, nullptr, 0, [&](block& group, int layer, void*) { get_layer(group, job, layer); });
+  run_block(job.shape.layers, nullptr, 0, [&](block& team, int layer, void*) { get_layer(team, job, layer); });
 }
 
 __global__ void __launch_bounds__(block_threads, 1) judge_kernel(stats_job job, std::size_t scratch) {
   run_block(job.shape.layers, job.memory.scratch, scratch,
-            [&](block& group, int layer, void* memory) { judge_layer(group, job, layer, memory); });
+            [&](block& team, int layer, void* memory) { judge_layer(team, job, layer, memory); });
 }
 
 }  // namespace

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 // The kernel of the search, which takes as long to compile as all others together.
-#include "backend/cuda_launch.h"
+#include "backend/cuda/launch.h"
 
 namespace eplb {
 namespace {
 
 __global__ void __launch_bounds__(block_threads, 1) search_kernel(submit_job job, bool again, std::size_t scratch) {
   const int nodes = job.shape.nodes;
-  run_block(job.shape.layers * nodes, job.memory.scratch, scratch, [&](block& group, int i, void* memory) {
-    search_node_problem(group, job, i / nodes, i % nodes, again, memory);
+  run_block(job.shape.layers * nodes, job.memory.scratch, scratch, [&](block& team, int i, void* memory) {
+    search_node_problem(team, job, i / nodes, i % nodes, again, memory);
   });
 }
 

@@ -10,9 +10,9 @@
 #include <sched.h>
 #endif
 
-#include "backend/cpu_kernels.h"
-#include "backend/float_mode.h"
-#include "backend/thread_pool.h"
+#include "backend/cpu/float_mode.h"
+#include "backend/cpu/kernels.h"
+#include "backend/cpu/thread_pool.h"
 #include "core/score.h"
 
 namespace eplb {
@@ -49,34 +49,34 @@ struct cpu_memory {
 
 cpu_memory lay_out(arena& memory, const plan_spec& spec) {
   const plan_shape& shape = spec.shape;
-  const std::size_t layers = extent(shape.layers), threads = extent(spec.threads);
-  const std::size_t experts = layers * extent(shape.experts), slots = layers * extent(shape.slots);
+  const std::size_t layers = size_cast(shape.layers), threads = size_cast(spec.threads);
+  const std::size_t experts = layers * size_cast(shape.experts), slots = layers * size_cast(shape.slots);
   cpu_memory out{};
   for (stored_plan& plan : out.plans) {
-    plan.load = memory.take<float>(extent(spec.max_samples) * experts);
+    plan.load = memory.take<float>(size_cast(spec.max_samples) * experts);
     plan.maps = {memory.take<index_t>(slots), memory.take<index_t>(slots), memory.take<index_t>(experts)};
   }
   out.workers = memory.take<worker_memory>(threads);
   out.threads = memory.take<std::thread>(threads - 1);
   out.gpus = cluster::lay_out(memory, shape);
-  out.score = score_memory::lay_out<serial_group>(memory, shape);
+  out.score = score_memory::lay_out<serial_team>(memory, shape);
   const bool searches = spec.search.steps > 0;
   if (searches) {
-    out.outcomes = memory.take<node_outcome>(layers * extent(shape.nodes));
-    out.budget = memory.take<int>(layers * extent(shape.nodes));
+    out.outcomes = memory.take<node_outcome>(layers * size_cast(shape.nodes));
+    out.budget = memory.take<int>(layers * size_cast(shape.nodes));
   }
   for (std::size_t t = 0; t < threads; ++t) {
     worker_memory worker;
-    worker.sum = memory.take<float>(extent(shape.experts));
-    worker.layer = layer_memory::lay_out<serial_group>(memory, shape, spec.node);
+    worker.sum = memory.take<float>(size_cast(shape.experts));
+    worker.layer = layer_memory::lay_out<serial_team>(memory, shape, spec.node);
     worker.search = {};
     worker.current = nullptr;
     if (searches) {
       const int samples = spec.search.sum_samples ? 1 : spec.max_samples;
-      worker.search = node_search::lay_out<serial_group>(memory, shape, spec.node, samples);
-      worker.current = memory.take<index_t>(extent(shape.slots));
+      worker.search = node_search::lay_out<serial_team>(memory, shape, spec.node, samples);
+      worker.current = memory.take<index_t>(size_cast(shape.slots));
     }
-    worker.best_member = memory.take<index_t>(extent(std::max(shape.slots, shape.groups)));
+    worker.best_member = memory.take<index_t>(size_cast(std::max(shape.slots, shape.groups)));
     worker.best_key = memory.take<std::uint64_t>(1);
     if (out.workers) new (&out.workers[t]) worker_memory(worker);
   }
@@ -130,7 +130,7 @@ class cpu_planner final : public planner {
 
   int max_replica_count() const override {
     const index_t* const count = current().maps.replica_count;
-    return *std::max_element(count, count + extent(spec_.shape.layers) * extent(spec_.shape.experts));
+    return *std::max_element(count, count + size_cast(spec_.shape.layers) * size_cast(spec_.shape.experts));
   }
 
   void get_maps(const maps_view& out) override {
@@ -140,8 +140,8 @@ class cpu_planner final : public planner {
 
   void get_stats(placement_stats& out) override {
     const float_mode exact;
-    serial_group group;
-    score(group, spec_.shape, memory_.gpus, current().maps, current().load, current().samples, memory_.score, out);
+    serial_team team;
+    score(team, spec_.shape, memory_.gpus, current().maps, current().load, current().samples, memory_.score, out);
     out.changes = current().changes;
   }
 
@@ -187,7 +187,7 @@ class cpu_planner final : public planner {
 
   void search(const plan_input& input, stored_plan& next, progress_sink* progress) {
     const int layers = spec_.shape.layers, nodes = spec_.shape.nodes;
-    const auto of = [&](int layer) { return extent(layer) * extent(nodes); };
+    const auto of = [&](int layer) { return size_cast(layer) * size_cast(nodes); };
     const current_view& from = input.current;
     std::fill_n(memory_.budget, of(layers), from.expert ? from.most_changes : any_number);
     const bool shares = shares_budget(spec_.shape, from);
@@ -235,12 +235,13 @@ class cpu_planner final : public planner {
     if (!load) return false;
     const plan_shape& shape = spec_.shape;
     const layer_samples samples =
-        spec_.search.sum_samples ? layer_samples{load, 0, 1}
-                                 : layer_samples{next.load + extent(layer) * extent(shape.experts),
-                                                 extent(shape.layers) * extent(shape.experts), input.loads.samples};
+        spec_.search.sum_samples
+            ? layer_samples{load, 0, 1}
+            : layer_samples{next.load + size_cast(layer) * size_cast(shape.experts),
+                            size_cast(shape.layers) * size_cast(shape.experts), input.loads.samples};
     search_rules rules = spec_.search;
     rules.steps = steps;
-    const std::size_t nodes = extent(layer) * extent(shape.nodes);
+    const std::size_t nodes = size_cast(layer) * size_cast(shape.nodes);
     const layer_outcome found = kernels_.search_layer({{shape, spec_.node, memory_.gpus, rules, samples, nullptr},
                                                        layer,
                                                        input.current,
@@ -261,7 +262,7 @@ class cpu_planner final : public planner {
     const int experts = spec_.shape.experts;
     const float* sum = nullptr;
     for (int s = 0; s < loads.samples; ++s) {
-      const std::size_t at = (extent(s) * extent(spec_.shape.layers) + extent(layer)) * extent(experts);
+      const std::size_t at = (size_cast(s) * size_cast(spec_.shape.layers) + size_cast(layer)) * size_cast(experts);
       float* const out = plan.load + at;
       float* const to = loads.samples == 1 ? out : worker.sum;
       if (kernels_.read(loads, at, experts, s == 0, out, to) < experts) return nullptr;
@@ -277,9 +278,9 @@ class cpu_planner final : public planner {
     const int experts = spec_.shape.experts, layers = spec_.shape.layers;
     for (int s = 0; s < loads.samples; ++s)
       for (int layer = 0; layer < layers; ++layer) {
-        const std::size_t at = (extent(s) * extent(layers) + extent(layer)) * extent(experts);
+        const std::size_t at = (size_cast(s) * size_cast(layers) + size_cast(layer)) * size_cast(experts);
         const int e = kernels_.read(loads, at, experts, true, worker.sum, worker.sum);
-        if (e < experts) visit_loads(loads, [&](auto* in) { throw bad_load{s, layer, e, in[at + extent(e)]}; });
+        if (e < experts) visit_loads(loads, [&](auto* in) { throw bad_load{s, layer, e, in[at + size_cast(e)]}; });
       }
     for (int layer = 0; layer < layers; ++layer)
       if (!read_layer(loads, layer, scratch, worker)) throw bad_total{layer};
@@ -288,7 +289,7 @@ class cpu_planner final : public planner {
       if (search_layer(input, scratch, 0, layer, false, 0, &found)) continue;
       throw bad_current{found, layer,
                         found.fault == current_fault::value
-                            ? input.current[extent(layer) * extent(spec_.shape.slots) + extent(found.at)]
+                            ? input.current[size_cast(layer) * size_cast(spec_.shape.slots) + size_cast(found.at)]
                             : 0};
     }
     throw std::logic_error("what is planned from changed while it was read");

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// What the kernels of the CUDA backend do, written for any thread group, so that a host can run it too.
+// What the kernels of the CUDA backend do, written for any team of threads, so that a host can run it too.
 //
 // A submit is two launches: prepare_node() sorts the replicas of each node, try_share() searches the
-// candidates, many groups of threads to a problem; the last of them to finish a problem writes its maps, and
+// candidates, many teams to a problem; the last of them to finish a problem writes its maps, and
 // the last of all makes the plan the current one. A search is one launch, search_node_problem(), a group to a node;
 // two where a budget of changes is shared.
 // Where groups of experts have to be placed on nodes first, two go before, prepare_group_problem() and try_share().
@@ -14,12 +14,12 @@
 #include <type_traits>
 
 #include "backend/backend.h"
-#include "core/balance.h"
-#include "core/cooperative.h"
 #include "core/loads.h"
 #include "core/maps.h"
+#include "core/plan.h"
 #include "core/score.h"
-#include "core/search.h"
+#include "core/search/steps.h"
+#include "core/team/cooperative.h"
 
 namespace eplb {
 
@@ -54,7 +54,7 @@ struct plan_state {
   std::uint64_t changes[2];      // slots that hold another expert than in the placement before
   std::uint32_t most_replicas;   // so far
   std::uint32_t is_short;        // 1: all layers together need more changes than are allowed
-  std::uint32_t arrived;         // groups of threads that have finished the last launch of a call
+  std::uint32_t arrived;         // teams that have finished the last launch of a call
   std::uint32_t current;         // which of the two plans
   std::uint32_t sequence, ticket;
   std::uint32_t samples[2];
@@ -126,16 +126,16 @@ struct stats_job {
 
 namespace {
 
-EPLB_CORE inline bool places_groups(const plan_shape& shape) { return shape.groups != shape.nodes; }
+EPLB_HOST_DEVICE inline bool places_groups(const plan_shape& shape) { return shape.groups != shape.nodes; }
 
 /// The packing problem of groups onto nodes, in the memory of all threads of a launch.
 struct group_problem_memory {
   float* load;  // [groups]
   sorted_items items;
 
-  EPLB_CORE static group_problem_memory lay_out(arena& memory, const plan_shape& shape) {
+  EPLB_HOST_DEVICE static group_problem_memory lay_out(arena& memory, const plan_shape& shape) {
     group_problem_memory out;
-    out.load = memory.take<float>(extent(shape.groups));
+    out.load = memory.take<float>(size_cast(shape.groups));
     out.items = sorted_items::lay_out<cooperative_layout>(memory, shape.groups);
     return out;
   }
@@ -147,10 +147,10 @@ struct node_problem_memory {
   replicas replica;
   sorted_items items;
 
-  EPLB_CORE static node_problem_memory lay_out(arena& memory, const plan_shape& shape) {
+  EPLB_HOST_DEVICE static node_problem_memory lay_out(arena& memory, const plan_shape& shape) {
     const int experts = shape.experts / shape.nodes, slots = shape.slots / shape.nodes;
     node_problem_memory out;
-    out.expert = memory.take<index_t>(extent(experts));
+    out.expert = memory.take<index_t>(size_cast(experts));
     out.replica = replicas::lay_out(memory, experts, slots);
     out.items = sorted_items::lay_out<cooperative_layout>(memory, slots);
     return out;
@@ -158,7 +158,7 @@ struct node_problem_memory {
 };
 
 template <class Memory>
-EPLB_CORE std::size_t bytes_of(const plan_shape& shape) {
+EPLB_HOST_DEVICE std::size_t bytes_of(const plan_shape& shape) {
   arena counter;
   Memory::lay_out(counter, shape);
   return counter.used();
@@ -169,8 +169,8 @@ struct load_memory {
   float* sum;     // [experts] over the samples
   float* sample;  // [experts] of one
 
-  EPLB_CORE static load_memory lay_out(arena& memory, const plan_shape& shape) {
-    return {memory.take<float>(extent(shape.experts)), memory.take<float>(extent(shape.experts))};
+  EPLB_HOST_DEVICE static load_memory lay_out(arena& memory, const plan_shape& shape) {
+    return {memory.take<float>(size_cast(shape.experts)), memory.take<float>(size_cast(shape.experts))};
   }
 };
 
@@ -182,12 +182,12 @@ struct prepare_memory {
   std::uint64_t* hottest;
   sort_memory sort;
 
-  EPLB_CORE static prepare_memory lay_out(arena& memory, const plan_shape& shape) {
+  EPLB_HOST_DEVICE static prepare_memory lay_out(arena& memory, const plan_shape& shape) {
     const int experts = shape.experts / shape.nodes, slots = shape.slots / shape.nodes;
     prepare_memory out;
     out.load = load_memory::lay_out(memory, shape);
-    out.node_expert = memory.take<index_t>(extent(shape.experts));
-    out.node_load = memory.take<float>(extent(experts));
+    out.node_expert = memory.take<index_t>(size_cast(shape.experts));
+    out.node_load = memory.take<float>(size_cast(experts));
     out.hottest = memory.take<std::uint64_t>(cooperative_layout::tournament::words(experts));
     out.sort = sort_memory::lay_out(memory, slots > shape.groups ? slots : shape.groups);
     return out;
@@ -195,53 +195,53 @@ struct prepare_memory {
 };
 
 /// Bytes of scratch memory of each program.
-EPLB_CORE inline std::size_t prepare_scratch(const plan_shape& shape) {
+EPLB_HOST_DEVICE inline std::size_t prepare_scratch(const plan_shape& shape) {
   const std::size_t groups = places_groups(shape) ? bytes_of<group_problem_memory>(shape) : 0;
   const std::size_t node = bytes_of<node_problem_memory>(shape);
   return bytes_of<prepare_memory>(shape) + (groups > node ? groups : node);
 }
-EPLB_CORE inline std::size_t packing_scratch(int items, int packs) {
+EPLB_HOST_DEVICE inline std::size_t packing_scratch(int items, int packs) {
   arena counter;
   packing_memory::lay_out<cooperative_layout>(counter, items, packs);
   return counter.used();
 }
-EPLB_CORE inline std::size_t score_scratch(const plan_shape& shape) {
+EPLB_HOST_DEVICE inline std::size_t score_scratch(const plan_shape& shape) {
   arena counter;
   score_memory::lay_out<cooperative_layout>(counter, shape);
   return counter.used();
 }
 
 template <class T>
-EPLB_CORE cuda::atomic_ref<T, cuda::thread_scope_device> shared_by_device(T& value) {
+EPLB_HOST_DEVICE cuda::atomic_ref<T, cuda::thread_scope_device> shared_by_device(T& value) {
   return cuda::atomic_ref<T, cuda::thread_scope_device>(value);
 }
 template <class T>
-EPLB_CORE cuda::atomic_ref<T, cuda::thread_scope_system> shared_with_host(T& value) {
+EPLB_HOST_DEVICE cuda::atomic_ref<T, cuda::thread_scope_system> shared_with_host(T& value) {
   return cuda::atomic_ref<T, cuda::thread_scope_system>(value);
 }
 
-/// Counts a group of threads in. True, for all of its threads, if it is the last of `count`: then it sees
+/// Counts a team in. True, for all of its threads, if it is the last of `count`: then it sees
 /// what all the others have written, and the counter is 0 again.
-template <class Group>
-EPLB_CORE bool is_last(Group& group, std::uint32_t& counter, int count) {
-  group.sync();
+template <class Team>
+EPLB_HOST_DEVICE bool is_last(Team& team, std::uint32_t& counter, int count) {
+  team.sync();
   std::uint64_t others = 1;
-  if (group.thread_rank() == 0) {
+  if (team.rank() == 0) {
     const auto before = shared_by_device(counter).fetch_add(1, cuda::memory_order_acq_rel);
     if (before + 1 == static_cast<std::uint32_t>(count)) {
       counter = 0;
       others = 0;
     }
   }
-  return group.min(others) == 0;
+  return team.min(others) == 0;
 }
 
-EPLB_CORE inline void announce_start(plan_report& report, const plan_state& state) {
+EPLB_HOST_DEVICE inline void announce_start(plan_report& report, const plan_state& state) {
   shared_with_host(report.sequence).store(state.sequence + 1, cuda::memory_order_relaxed);
 }
 
 /// Ends a call: hands its outcome to the host. One thread.
-EPLB_CORE inline void publish(plan_report& report, plan_state& state, std::uint32_t ticket) {
+EPLB_HOST_DEVICE inline void publish(plan_report& report, plan_state& state, std::uint32_t ticket) {
   std::uint32_t words[plan_report::words];
   __builtin_memcpy(words, &state.outcome, sizeof words);
   shared_with_host(report.sequence).store(state.sequence + 1, cuda::memory_order_relaxed);
@@ -254,109 +254,109 @@ EPLB_CORE inline void publish(plan_report& report, plan_state& state, std::uint3
   shared_with_host(report.sequence).store(state.sequence, cuda::memory_order_release);
 }
 
-EPLB_CORE inline std::uint64_t bad_load_key(int sample, int layer, int expert) {
+EPLB_HOST_DEVICE inline std::uint64_t bad_load_key(int sample, int layer, int expert) {
   return std::uint64_t(sample) << 32 | std::uint64_t(layer) << 16 | std::uint64_t(expert);
 }
-EPLB_CORE inline std::uint64_t bad_total_key(int layer) { return std::uint64_t{1} << 62 | std::uint64_t(layer); }
-EPLB_CORE inline std::uint64_t bad_current_key(int layer, const layer_outcome& what) {
+EPLB_HOST_DEVICE inline std::uint64_t bad_total_key(int layer) { return std::uint64_t{1} << 62 | std::uint64_t(layer); }
+EPLB_HOST_DEVICE inline std::uint64_t bad_current_key(int layer, const layer_outcome& what) {
   return std::uint64_t{3} << 61 | std::uint64_t(layer) << 18 | std::uint64_t(what.fault) << 16 | std::uint64_t(what.at);
 }
 
-template <class Group>
-EPLB_CORE void report_fault(Group& group, plan_state& state, std::uint64_t key) {
-  if (group.thread_rank() == 0) shared_by_device(state.fault_inverted).fetch_max(~key, cuda::memory_order_relaxed);
+template <class Team>
+EPLB_HOST_DEVICE void report_fault(Team& team, plan_state& state, std::uint64_t key) {
+  if (team.rank() == 0) shared_by_device(state.fault_inverted).fetch_max(~key, cuda::memory_order_relaxed);
 }
 
 /// Reads a layer and adds up its samples, which also go to `samples` [samples][experts] unless that is null. With
 /// `keep` they stay with the plan. False if they cannot be planned with, which has then been reported.
-template <class Group>
-EPLB_CORE bool read_layer(Group& group, const submit_job& job, int layer, bool keep, const load_memory& m,
-                          float* samples = nullptr) {
+template <class Team>
+EPLB_HOST_DEVICE bool read_layer(Team& team, const submit_job& job, int layer, bool keep, const load_memory& m,
+                                 float* samples = nullptr) {
   const int experts = job.shape.experts;
   plan_state& state = *job.memory.state;
   float* const kept = job.memory.plans[1 - state.current].load;
   float* const sample = job.input.loads.samples == 1 ? m.sum : m.sample;
   bool good = true;
   for (int s = 0; s < job.input.loads.samples; ++s) {
-    const std::size_t at = (extent(s) * extent(job.shape.layers) + extent(layer)) * extent(experts);
+    const std::size_t at = (size_cast(s) * size_cast(job.shape.layers) + size_cast(layer)) * size_cast(experts);
     const int bad = visit_loads(job.input.loads,
-                                [&](auto* in) { return read_loads(group, in + at, experts, s == 0, sample, m.sum); });
+                                [&](auto* in) { return read_loads(team, in + at, experts, s == 0, sample, m.sum); });
     if (bad < experts) {
-      report_fault(group, state, bad_load_key(s, layer, bad));
+      report_fault(team, state, bad_load_key(s, layer, bad));
       good = false;
     }
-    for (int e = group.thread_rank(); e < experts; e += group.size()) {
-      if (keep) kept[at + extent(e)] = sample[e];
-      if (samples) samples[extent(s) * extent(experts) + extent(e)] = sample[e];
+    for (int e = team.rank(); e < experts; e += team.size()) {
+      if (keep) kept[at + size_cast(e)] = sample[e];
+      if (samples) samples[size_cast(s) * size_cast(experts) + size_cast(e)] = sample[e];
     }
-    group.sync();
+    team.sync();
   }
-  if (good && !total_is_finite(group, m.sum, experts)) {
-    report_fault(group, state, bad_total_key(layer));
+  if (good && !total_is_finite(team, m.sum, experts)) {
+    report_fault(team, state, bad_total_key(layer));
     good = false;
   }
   return good;
 }
 
 /// Copies whole problems from one memory to another, 16 bytes at a time.
-EPLB_CORE inline void copy_problem(int rank, int size, const void* from, void* to, std::size_t bytes) {
+EPLB_HOST_DEVICE inline void copy_problem(int rank, int size, const void* from, void* to, std::size_t bytes) {
   struct alignas(16) piece {
     std::uint64_t a, b;
   };
   static_assert(arena::alignment % sizeof(piece) == 0);
   const auto* const source = static_cast<const piece*>(from);
   auto* const target = static_cast<piece*>(to);
-  for (std::size_t i = extent(rank); i < bytes / sizeof(piece); i += extent(size)) target[i] = source[i];
+  for (std::size_t i = size_cast(rank); i < bytes / sizeof(piece); i += size_cast(size)) target[i] = source[i];
 }
 
 /// Step 1 of a layer, up to the candidates.
-template <class Group>
-EPLB_CORE void prepare_group_problem(Group& group, const submit_job& job, int layer, void* scratch) {
+template <class Team>
+EPLB_HOST_DEVICE void prepare_group_problem(Team& team, const submit_job& job, int layer, void* scratch) {
   const plan_shape shape = job.shape;
-  if (layer == 0 && group.thread_rank() == 0) announce_start(*job.report, *job.memory.state);
+  if (layer == 0 && team.rank() == 0) announce_start(*job.report, *job.memory.state);
   arena memory(scratch);
   const group_problem_memory problem = group_problem_memory::lay_out(memory, shape);
   const std::size_t bytes = memory.used();
   const prepare_memory temporary = prepare_memory::lay_out(memory, shape);
-  if (!read_layer(group, job, layer, false, temporary.load)) return;
+  if (!read_layer(team, job, layer, false, temporary.load)) return;
   layer_memory m{};
   m.group_load = problem.load;
   m.items = problem.items;
   m.packing.sort = temporary.sort;
-  prepare_groups(group, shape, {}, temporary.load.sum, m);
-  copy_problem(group.thread_rank(), group.size(), scratch, job.memory.group_problem + extent(layer) * bytes, bytes);
+  prepare_groups(team, shape, {}, temporary.load.sum, m);
+  copy_problem(team.rank(), team.size(), scratch, job.memory.group_problem + size_cast(layer) * bytes, bytes);
 }
 
 /// Steps 2 and 3 of a node, up to the candidates.
-template <class Group>
-EPLB_CORE void prepare_node_problem(Group& group, const submit_job& job, int layer, int node, void* scratch) {
+template <class Team>
+EPLB_HOST_DEVICE void prepare_node_problem(Team& team, const submit_job& job, int layer, int node, void* scratch) {
   const plan_shape shape = job.shape;
-  if (layer == 0 && node == 0 && group.thread_rank() == 0) announce_start(*job.report, *job.memory.state);
+  if (layer == 0 && node == 0 && team.rank() == 0) announce_start(*job.report, *job.memory.state);
   arena memory(scratch);
   const node_problem_memory problem = node_problem_memory::lay_out(memory, shape);
   const std::size_t bytes = memory.used();
   const prepare_memory temporary = prepare_memory::lay_out(memory, shape);
-  if (!read_layer(group, job, layer, node == 0, temporary.load)) return;
+  if (!read_layer(team, job, layer, node == 0, temporary.load)) return;
   layer_memory m{};
-  m.node_expert =
-      places_groups(shape) ? job.memory.node_expert + extent(layer) * extent(shape.experts) : temporary.node_expert;
+  m.node_expert = places_groups(shape) ? job.memory.node_expert + size_cast(layer) * size_cast(shape.experts)
+                                       : temporary.node_expert;
   m.node_load = temporary.node_load;
   m.hottest = temporary.hottest;
   m.replica = problem.replica;
   m.items = problem.items;
   m.packing.sort = temporary.sort;
-  if (!places_groups(shape)) number_experts(group, shape, {shape.groups, shape.nodes, nullptr, 0, 0, 0}, m);
+  if (!places_groups(shape)) number_experts(team, shape, {shape.groups, shape.nodes, nullptr, 0, 0, 0}, m);
   const int experts = shape.experts / shape.nodes;
-  const index_t* const expert = m.node_expert + extent(node) * extent(experts);
-  prepare_node(group, shape, {}, node, temporary.load.sum, expert, m);
-  for (int e = group.thread_rank(); e < experts; e += group.size()) problem.expert[e] = expert[e];
-  group.sync();
-  copy_problem(group.thread_rank(), group.size(), scratch,
-               job.memory.node_problem + (extent(layer) * extent(shape.nodes) + extent(node)) * bytes, bytes);
+  const index_t* const expert = m.node_expert + size_cast(node) * size_cast(experts);
+  prepare_node(team, shape, {}, node, temporary.load.sum, expert, m);
+  for (int e = team.rank(); e < experts; e += team.size()) problem.expert[e] = expert[e];
+  team.sync();
+  copy_problem(team.rank(), team.size(), scratch,
+               job.memory.node_problem + (size_cast(layer) * size_cast(shape.nodes) + size_cast(node)) * bytes, bytes);
 }
 
 /// Makes the plan the current one, or, if a load was bad, keeps the one before. One thread, when all others are done.
-EPLB_CORE inline void finish_submit(const submit_job& job) {
+EPLB_HOST_DEVICE inline void finish_submit(const submit_job& job) {
   plan_state& state = *job.memory.state;
   plan_outcome& outcome = state.outcome;
   state.last_submit = job.ticket;
@@ -364,7 +364,7 @@ EPLB_CORE inline void finish_submit(const submit_job& job) {
   state.outcome_before = outcome;
   outcome.fault = fault_kind::none;
   outcome.failed = 0;
-  const std::size_t nodes = job.search.steps > 0 ? extent(job.shape.layers) * extent(job.shape.nodes) : 0;
+  const std::size_t nodes = job.search.steps > 0 ? size_cast(job.shape.layers) * size_cast(job.shape.nodes) : 0;
   const auto store_value = [&](std::uint64_t value) {
     outcome.value_low = static_cast<std::uint32_t>(value);
     outcome.value_high = static_cast<std::uint32_t>(value >> 32);
@@ -396,7 +396,7 @@ EPLB_CORE inline void finish_submit(const submit_job& job) {
       outcome.current = {static_cast<current_fault>(key >> 16 & 3), static_cast<int>(key & 0xffff)};
       if (outcome.current.fault == current_fault::value)
         store_value(static_cast<std::uint64_t>(
-            job.input.current[outcome.layer * extent(job.shape.slots) + extent(outcome.current.at)]));
+            job.input.current[outcome.layer * size_cast(job.shape.slots) + size_cast(outcome.current.at)]));
     } else if (key >= bad_total_key(0)) {
       outcome.fault = fault_kind::total;
       outcome.layer = static_cast<std::uint32_t>(key) & 0xffff;
@@ -406,7 +406,7 @@ EPLB_CORE inline void finish_submit(const submit_job& job) {
       outcome.layer = static_cast<std::uint32_t>(key >> 16) & 0xffff;
       outcome.expert = static_cast<std::uint32_t>(key) & 0xffff;
       const std::size_t at =
-          (std::size_t{outcome.sample} * extent(job.shape.layers) + outcome.layer) * extent(job.shape.experts) +
+          (std::size_t{outcome.sample} * size_cast(job.shape.layers) + outcome.layer) * size_cast(job.shape.experts) +
           outcome.expert;
       const std::uint64_t value = visit_loads(job.input.loads, [&](auto* in) {
         outcome.is_real = std::is_floating_point_v<std::remove_cvref_t<decltype(*in)>>;
@@ -425,13 +425,13 @@ EPLB_CORE inline void finish_submit(const submit_job& job) {
 
 /// Tries one share of the candidates of a problem, which has been copied to `staged`; the last share to
 /// finish takes the best of all and carries out what was decided.
-template <class Group>
-EPLB_CORE void try_share(Group& group, const submit_job& job, const packing_step& step, int problem, int share,
-                         void* staged, void* scratch) {
+template <class Team>
+EPLB_HOST_DEVICE void try_share(Team& team, const submit_job& job, const packing_step& step, int problem, int share,
+                                void* staged, void* scratch) {
   const plan_shape shape = job.shape;
   const cuda_memory& memory = job.memory;
   plan_state& state = *memory.state;
-  const int rank = group.thread_rank(), size = group.size();
+  const int rank = team.rank(), size = team.size();
   const int layer = problem / step.problems_in_layer, node = problem % step.problems_in_layer;
   arena pieces(staged), temporary(scratch);
   group_problem_memory groups{};
@@ -447,39 +447,39 @@ EPLB_CORE void try_share(Group& group, const submit_job& job, const packing_step
                                 job.input.seed,
                                 static_cast<std::uint32_t>(layer),
                                 step.of_groups ? 0 : job.first_problem + static_cast<std::uint32_t>(node)};
-  const std::size_t first_share = extent(problem) * extent(step.shares);
+  const std::size_t first_share = size_cast(problem) * size_cast(step.shares);
   std::uint64_t* const keys = memory.share_key + first_share;
-  index_t* const members = memory.share_member + first_share * extent(step.items);
+  index_t* const members = memory.share_member + first_share * size_cast(step.items);
   const bool good = state.fault_inverted == 0;
   if (good && !is_identity(packing)) {
     const int candidates = job.rules.candidates;
     const std::uint64_t key = try_candidates(
-        group, packing, job.rules, candidates * share / step.shares, candidates * (share + 1) / step.shares, items,
+        team, packing, job.rules, candidates * share / step.shares, candidates * (share + 1) / step.shares, items,
         packing_memory::lay_out<cooperative_layout>(temporary, step.items, step.packs),
-        members + extent(share) * extent(step.items));
+        members + size_cast(share) * size_cast(step.items));
     if (rank == 0) keys[share] = key;
   }
-  if (!is_last(group, memory.arrived[problem], step.shares)) return;
+  if (!is_last(team, memory.arrived[problem], step.shares)) return;
 
   if (good) {
     std::uint64_t best = 0;
     if (!is_identity(packing)) {
       std::uint64_t least = last_key, mine = last_key;
       for (int s = rank; s < step.shares; s += size) least = keys[s] < least ? keys[s] : least;
-      least = group.min(least);
+      least = team.min(least);
       for (int s = rank; s < step.shares; s += size)
         if (keys[s] == least) mine = static_cast<std::uint64_t>(s);
-      best = group.min(mine);
+      best = team.min(mine);
     }
-    const index_t* const member = members + static_cast<std::size_t>(best) * extent(step.items);
+    const index_t* const member = members + static_cast<std::size_t>(best) * size_cast(step.items);
     if (step.of_groups) {
       layer_memory m{};
-      m.node_expert = memory.node_expert + extent(layer) * extent(shape.experts);
+      m.node_expert = memory.node_expert + size_cast(layer) * size_cast(shape.experts);
       m.items = items;
       m.member = const_cast<index_t*>(member);
-      number_experts(group, shape, packing, m);
+      number_experts(team, shape, packing, m);
     } else {
-      write_maps(group, shape, packing, node, nodes.expert, nodes.replica, items, member,
+      write_maps(team, shape, packing, node, nodes.expert, nodes.replica, items, member,
                  memory.plans[1 - state.current].maps.of(shape, layer));
       std::uint32_t most = 0;
       for (int e = rank; e < shape.experts / shape.nodes; e += size)
@@ -487,7 +487,7 @@ EPLB_CORE void try_share(Group& group, const submit_job& job, const packing_step
       if (most > 0) shared_by_device(state.most_replicas).fetch_max(most, cuda::memory_order_relaxed);
     }
   }
-  if (step.of_groups || !is_last(group, state.arrived, shape.layers * shape.nodes)) return;
+  if (step.of_groups || !is_last(team, state.arrived, shape.layers * shape.nodes)) return;
   if (rank == 0) finish_submit(job);
 }
 
@@ -499,77 +499,77 @@ struct search_scratch_memory {
   layer_memory layer;
   node_search search;
 
-  EPLB_CORE static search_scratch_memory lay_out(arena& memory, const plan_shape& shape, const node_size& node,
-                                                 int samples) {
+  EPLB_HOST_DEVICE static search_scratch_memory lay_out(arena& memory, const plan_shape& shape, const node_size& node,
+                                                        int samples) {
     search_scratch_memory out;
     out.load = load_memory::lay_out(memory, shape);
-    out.samples = memory.take<float>(extent(samples) * extent(shape.experts));
-    out.current = memory.take<index_t>(extent(shape.slots));
+    out.samples = memory.take<float>(size_cast(samples) * size_cast(shape.experts));
+    out.current = memory.take<index_t>(size_cast(shape.slots));
     out.layer = layer_memory::lay_out<cooperative_layout>(memory, shape, node);
     out.search = node_search::lay_out<cooperative_layout>(memory, shape, node, samples);
     return out;
   }
 };
 
-EPLB_CORE inline std::size_t search_scratch(const plan_shape& shape, const node_size& node, int samples) {
+EPLB_HOST_DEVICE inline std::size_t search_scratch(const plan_shape& shape, const node_size& node, int samples) {
   arena counter;
   search_scratch_memory::lay_out(counter, shape, node, samples);
   return counter.used();
 }
 
 /// The experts of one node, and which of them a search of it starts from.
-template <class Group>
-EPLB_CORE layer_outcome prepare_search(Group& group, const submit_job& job, int layer, const search_task& task,
-                                       const search_scratch_memory& own, layer_memory& m) {
+template <class Team>
+EPLB_HOST_DEVICE layer_outcome prepare_search(Team& team, const submit_job& job, int layer, const search_task& task,
+                                              const search_scratch_memory& own, layer_memory& m) {
   const plan_shape& shape = job.shape;
   layer_memory packed = m;  // groups on nodes, from nothing: the launches before this one have packed them
   if (places_groups(shape)) {
-    arena pieces(job.memory.group_problem + extent(layer) * bytes_of<group_problem_memory>(shape));
+    arena pieces(job.memory.group_problem + size_cast(layer) * bytes_of<group_problem_memory>(shape));
     packed.items = group_problem_memory::lay_out(pieces, shape).items;
-    packed.node_expert = job.memory.node_expert + extent(layer) * extent(shape.experts);
+    packed.node_expert = job.memory.node_expert + size_cast(layer) * size_cast(shape.experts);
   } else {
     packed.node_expert = own.search.place;
-    number_experts(group, shape, {shape.groups, shape.nodes, nullptr, 0, 0, 0}, packed);
+    number_experts(team, shape, {shape.groups, shape.nodes, nullptr, 0, 0, 0}, packed);
   }
   if (!task.current) {
     m.node_expert = packed.node_expert;
     return {};
   }
-  const int bad = read_current(group, job.input.current, shape, layer, own.current);
+  const int bad = read_current(team, job.input.current, shape, layer, own.current);
   if (bad < shape.slots) return {current_fault::value, bad};
-  if (!keep_groups(group, task, packed.items, m)) name_nodes(group, task, packed.node_expert, m);
+  if (!keep_groups(team, task, packed.items, m)) name_nodes(team, task, packed.node_expert, m);
   return {};
 }
 
 /// When all nodes have been searched from their current placement for the first time: whether what they need is
 /// allowed, and how much each may have of what they share. One thread.
-EPLB_CORE_ONCE inline void share_budgets(const submit_job& job) {
+EPLB_DEVICE_NOINLINE inline void share_budgets(const submit_job& job) {
   const current_view& from = job.input.current;
-  const std::size_t nodes = extent(job.shape.nodes), all = extent(job.shape.layers) * nodes;
+  const std::size_t nodes = size_cast(job.shape.nodes), all = size_cast(job.shape.layers) * nodes;
   plan_state& state = *job.memory.state;
   const node_outcome* const searched = job.memory.searched;
   for (int layer = 0; layer < job.shape.layers; ++layer) {
-    const changes_needed needed = add_needed(searched + extent(layer) * nodes, nodes);
+    const changes_needed needed = add_needed(searched + size_cast(layer) * nodes, nodes);
     if (needed.slots <= from.most_changes) continue;
     const std::uint64_t inverted = ~bad_current_key(layer, {needed.why, static_cast<int>(needed.slots)});
     state.fault_inverted = inverted > state.fault_inverted ? inverted : state.fault_inverted;
   }
   if (state.fault_inverted != 0 || !shares_budget(job.shape, from)) return;
   for (int layer = 0; layer < job.shape.layers; ++layer) {
-    const std::size_t first = extent(layer) * nodes;
+    const std::size_t first = size_cast(layer) * nodes;
     share_budget(searched + first, nodes, from.most_changes, job.memory.budget + first);
   }
   state.is_short = !share_budget(searched, all, from.most_changes_in_all, job.memory.budget);
 }
 
 /// Steps 2 to 4 of a node by search. `again`: only if it made more changes than its budget is now.
-template <class Group>
-EPLB_CORE void search_node_problem(Group& group, const submit_job& job, int layer, int node, bool again,
-                                   void* scratch) {
+template <class Team>
+EPLB_HOST_DEVICE void search_node_problem(Team& team, const submit_job& job, int layer, int node, bool again,
+                                          void* scratch) {
   const plan_shape shape = job.shape;
   const current_view& from = job.input.current;
-  const int rank = group.thread_rank(), experts = job.node.experts;
-  const std::size_t number = extent(layer) * extent(shape.nodes) + extent(node);
+  const int rank = team.rank(), experts = job.node.experts;
+  const std::size_t number = size_cast(layer) * size_cast(shape.nodes) + size_cast(node);
   plan_state& state = *job.memory.state;
   node_outcome& searched = job.memory.searched[number];
   int& budget = job.memory.budget[number];
@@ -577,58 +577,58 @@ EPLB_CORE void search_node_problem(Group& group, const submit_job& job, int laye
   arena memory(scratch);
   const search_scratch_memory own = search_scratch_memory::lay_out(memory, shape, job.node, job.input.loads.samples);
   const bool is_wanted = !again || (state.fault_inverted == 0 && !state.is_short && searched.changes > budget);
-  if (is_wanted && read_layer(group, job, layer, node == 0, own.load, own.samples)) {
+  if (is_wanted && read_layer(team, job, layer, node == 0, own.load, own.samples)) {
     const layer_samples samples = job.search.sum_samples
                                       ? layer_samples{own.load.sum, 0, 1}
-                                      : layer_samples{own.samples, extent(shape.experts), job.input.loads.samples};
+                                      : layer_samples{own.samples, size_cast(shape.experts), job.input.loads.samples};
     const search_task task{shape, job.node, job.memory.gpus, job.search, samples, from.expert ? own.current : nullptr};
     layer_memory m = own.layer;
-    const layer_outcome prepared = prepare_search(group, job, layer, task, own, m);
+    const layer_outcome prepared = prepare_search(team, job, layer, task, own, m);
     const int most = again ? budget : from.expert ? from.most_changes : any_number;
     node_outcome outcome{};
     if (prepared.fault == current_fault::none)
-      outcome = search_node(group, task, node, most, m.node_expert + extent(node) * extent(experts), m, own.search,
+      outcome = search_node(team, task, node, most, m.node_expert + size_cast(node) * size_cast(experts), m, own.search,
                             job.memory.plans[1 - state.current].maps.of(shape, layer));
     else
-      report_fault(group, state, bad_current_key(layer, prepared));
+      report_fault(team, state, bad_current_key(layer, prepared));
     if (rank == 0) {
       searched = outcome;
       budget = most;
     }
   }
-  if (!is_last(group, state.arrived, shape.layers * shape.nodes) || rank != 0) return;
+  if (!is_last(team, state.arrived, shape.layers * shape.nodes) || rank != 0) return;
   if (from.expert && !again) share_budgets(job);
   if (again || !shares_budget(shape, from)) finish_submit(job);
 }
 
 /// One layer of the current plan into the caller's buffers.
-template <class Group, class Out>
-EPLB_CORE void write_layer(Group& group, const get_job& job, int layer) {
+template <class Team, class Out>
+EPLB_HOST_DEVICE void write_layer(Team& team, const get_job& job, int layer) {
   const plan_shape shape = job.shape;
   const plan_state& state = *job.memory.state;
   const layer_maps maps = job.memory.plans[state.current].maps.of(shape, layer);
-  const std::size_t slots = extent(shape.slots), experts = extent(shape.experts), l = extent(layer);
+  const std::size_t slots = size_cast(shape.slots), experts = size_cast(shape.experts), l = size_cast(layer);
   const auto copy = [&](const index_t* from, std::size_t count, void* to) {
-    if (to) widen(group, from, count, static_cast<Out*>(to) + l * count);
+    if (to) widen(team, from, count, static_cast<Out*>(to) + l * count);
   };
   copy(maps.physical_to_logical, slots, job.out.physical_to_logical);
   copy(maps.replica_rank, slots, job.out.replica_rank);
   copy(maps.replica_count, experts, job.out.replica_count);
   if (job.out.logical_to_physical && job.out.max_replicas >= state.outcome.max_replica_count)
-    invert(group, shape, maps, job.out.max_replicas,
+    invert(team, shape, maps, job.out.max_replicas,
            static_cast<Out*>(job.out.logical_to_physical) + l * experts * job.out.max_replicas);
 }
 
-template <class Group>
-EPLB_CORE void get_layer(Group& group, const get_job& job, int layer) {
+template <class Team>
+EPLB_HOST_DEVICE void get_layer(Team& team, const get_job& job, int layer) {
   plan_state& state = *job.memory.state;
-  if (layer == 0 && group.thread_rank() == 0) announce_start(*job.report, state);
+  if (layer == 0 && team.rank() == 0) announce_start(*job.report, state);
   const bool readable = state.outcome.has_plan && !state.outcome.failed;
   if (readable && job.out.type == scalar::int32)
-    write_layer<Group, std::int32_t>(group, job, layer);
+    write_layer<Team, std::int32_t>(team, job, layer);
   else if (readable)
-    write_layer<Group, std::int64_t>(group, job, layer);
-  if (!is_last(group, state.arrived, job.shape.layers) || group.thread_rank() != 0) return;
+    write_layer<Team, std::int64_t>(team, job, layer);
+  if (!is_last(team, state.arrived, job.shape.layers) || team.rank() != 0) return;
   if (readable && job.out.logical_to_physical && job.out.max_replicas < state.outcome.max_replica_count) {
     state.outcome.fault = fault_kind::inverse;
     state.outcome.width = static_cast<std::uint32_t>(job.out.max_replicas);
@@ -637,18 +637,18 @@ EPLB_CORE void get_layer(Group& group, const get_job& job, int layer) {
 }
 
 /// Judges one layer of the current plan under the loads it was made for.
-template <class Group>
-EPLB_CORE void judge_layer(Group& group, const stats_job& job, int layer, void* scratch) {
+template <class Team>
+EPLB_HOST_DEVICE void judge_layer(Team& team, const stats_job& job, int layer, void* scratch) {
   const plan_shape shape = job.shape;
   const plan_state& state = *job.memory.state;
   const device_plan& plan = job.memory.plans[state.current];
   arena memory(scratch);
   const layer_score score = score_layer(
-      group, shape, job.memory.gpus, plan.maps.of(shape, layer), plan.load + extent(layer) * extent(shape.experts),
-      static_cast<int>(state.samples[state.current]), extent(shape.layers) * extent(shape.experts),
+      team, shape, job.memory.gpus, plan.maps.of(shape, layer), plan.load + size_cast(layer) * size_cast(shape.experts),
+      static_cast<int>(state.samples[state.current]), size_cast(shape.layers) * size_cast(shape.experts),
       score_memory::lay_out<cooperative_layout>(memory, shape),
-      job.memory.gpu_load + extent(layer) * extent(shape.gpus));
-  if (group.thread_rank() == 0) job.memory.score[layer] = score;
+      job.memory.gpu_load + size_cast(layer) * size_cast(shape.gpus));
+  if (team.rank() == 0) job.memory.score[layer] = score;
 }
 
 }  // namespace

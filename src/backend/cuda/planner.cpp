@@ -9,9 +9,9 @@
 #include <new>
 #include <optional>
 
-#include "backend/cpu_kernels.h"
-#include "backend/cuda_kernels.h"
-#include "backend/float_mode.h"
+#include "backend/cpu/float_mode.h"
+#include "backend/cpu/kernels.h"
+#include "backend/cuda/kernels.h"
 
 namespace eplb {
 namespace {
@@ -122,7 +122,7 @@ launch_form form_of_blocks(int blocks, std::size_t bytes) {
 launch_form form_of_shares(int problems, const packing_step& step) {
   const std::size_t each = packing_scratch(step.items, step.packs);
   for (int warps = std::min(step.shares, most_warps); warps >= 1; --warps) {
-    const std::size_t bytes = step.bytes + extent(warps) * each;
+    const std::size_t bytes = step.bytes + size_cast(warps) * each;
     if (bytes <= most_shared) return {problems * ((step.shares + warps - 1) / warps), warps, bytes, 0};
   }
   return form_in_scratch(problems * step.shares, 1, step.bytes + each);
@@ -163,15 +163,15 @@ launch_plan plan_launches(const plan_spec& spec) {
 /// Lays out the device's memory; nothing is read or written.
 cuda_memory lay_out(arena& memory, const plan_spec& spec, const launch_plan& launches) {
   const plan_shape& shape = spec.shape;
-  const std::size_t layers = extent(shape.layers), problems = layers * extent(shape.nodes);
-  const std::size_t experts = layers * extent(shape.experts), slots = layers * extent(shape.slots);
-  const auto shares = extent(launches.shares);
+  const std::size_t layers = size_cast(shape.layers), problems = layers * size_cast(shape.nodes);
+  const std::size_t experts = layers * size_cast(shape.experts), slots = layers * size_cast(shape.slots);
+  const auto shares = size_cast(launches.shares);
   const bool searches = spec.search.steps > 0;
   const bool groups = places_groups(shape);
   cuda_memory out{};
   out.state = memory.take<plan_state>(1);
   for (device_plan& plan : out.plans) {
-    plan.load = memory.take<float>(extent(spec.max_samples) * experts);
+    plan.load = memory.take<float>(size_cast(spec.max_samples) * experts);
     plan.maps = {memory.take<index_t>(slots), memory.take<index_t>(slots), memory.take<index_t>(experts)};
   }
   if (groups) {
@@ -184,21 +184,21 @@ cuda_memory lay_out(arena& memory, const plan_spec& spec, const launch_plan& lau
     out.budget = memory.take<int>(problems);
   }
   if (groups || !searches) {
-    const std::size_t items = std::max(searches ? 0 : slots, groups ? layers * extent(shape.groups) : 0);
+    const std::size_t items = std::max(searches ? 0 : slots, groups ? layers * size_cast(shape.groups) : 0);
     out.node_problem = memory.take<char>(problems * launches.pack_replicas.bytes);
     out.arrived = memory.take<std::uint32_t>(problems);
     out.share_key = memory.take<std::uint64_t>(problems * shares);
     out.share_member = memory.take<index_t>(shares * items);
   }
   out.score = memory.take<layer_score>(layers);
-  out.gpu_load = memory.take<double>(layers * extent(shape.gpus));
+  out.gpu_load = memory.take<double>(layers * size_cast(shape.gpus));
   if (spec.memory == memory_kind::host)
-    out.load = memory.take<double>(extent(spec.max_samples) * experts);  // of the largest type
+    out.load = memory.take<double>(size_cast(spec.max_samples) * experts);  // of the largest type
   if (spec.memory == memory_kind::host && searches) out.current = memory.take<std::int64_t>(slots);
   std::size_t scratch = 0;
   for (const launch_form& form : {launches.prepare_groups, launches.try_groups, launches.prepare_nodes,
                                   launches.try_replicas, launches.search, launches.judge})
-    scratch = std::max(scratch, extent(form.blocks) * form.scratch);
+    scratch = std::max(scratch, size_cast(form.blocks) * form.scratch);
   out.scratch = memory.take<char>(scratch);
   return out;
 }
@@ -213,13 +213,13 @@ struct host_memory {
 
 host_memory lay_out_host(arena& memory, const plan_spec& spec) {
   const plan_shape& shape = spec.shape;
-  const std::size_t layers = extent(shape.layers);
-  const std::size_t slots = layers * extent(shape.slots), experts = layers * extent(shape.experts);
+  const std::size_t layers = size_cast(shape.layers);
+  const std::size_t slots = layers * size_cast(shape.slots), experts = layers * size_cast(shape.experts);
   host_memory out{};
   if (spec.memory == memory_kind::host)
     out.maps = {memory.take<index_t>(slots), memory.take<index_t>(slots), memory.take<index_t>(experts)};
   out.score = memory.take<layer_score>(layers);
-  out.gpu_load = memory.take<double>(layers * extent(shape.gpus));
+  out.gpu_load = memory.take<double>(layers * size_cast(shape.gpus));
   out.gpus = cluster::lay_out(memory, shape);
   return out;
 }
@@ -359,10 +359,10 @@ class cuda_planner final : public planner, public stream_planner {
     }
     const layer_maps& from = device_.plans[read_state().current].maps;
     const cudaStream_t stream = begin_blocking();
-    const std::size_t layers = extent(spec_.shape.layers);
+    const std::size_t layers = size_cast(spec_.shape.layers);
     const auto fetch = [&](const index_t* source, index_t* target, int extent_of_layer) {
-      check(cudaMemcpyAsync(target, source, layers * extent(extent_of_layer) * sizeof(index_t), cudaMemcpyDeviceToHost,
-                            stream),
+      check(cudaMemcpyAsync(target, source, layers * size_cast(extent_of_layer) * sizeof(index_t),
+                            cudaMemcpyDeviceToHost, stream),
             "cudaMemcpyAsync");
     };
     fetch(from.physical_to_logical, host_.maps.physical_to_logical, spec_.shape.slots);
@@ -378,8 +378,8 @@ class cuda_planner final : public planner, public stream_planner {
     const primary_context::scope current(context_);
     const plan_state state = read_state();
     const cudaStream_t stream = begin_blocking();
-    const std::size_t layers = extent(spec_.shape.layers);
-    const std::size_t gpus = layers * extent(spec_.shape.gpus);
+    const std::size_t layers = size_cast(spec_.shape.layers);
+    const std::size_t gpus = layers * size_cast(spec_.shape.gpus);
     check(launch_judge({spec_.shape, device_}, launches_.judge, stream), "launching get_stats");
     check(cudaMemcpyAsync(host_.score, device_.score, layers * sizeof(layer_score), cudaMemcpyDeviceToHost, stream),
           "cudaMemcpyAsync");
@@ -580,17 +580,17 @@ class cuda_planner final : public planner, public stream_planner {
     const cudaStream_t stream = begin_blocking();
     plan_input on_device = input;
     if (spec_.memory == memory_kind::host) {
-      const std::size_t layers = extent(spec_.shape.layers);
+      const std::size_t layers = size_cast(spec_.shape.layers);
       const auto upload = [&](void* to, const void* from, std::size_t bytes) {
         check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream), "cudaMemcpyAsync");
       };
       upload(device_.load, input.loads.data,
-             extent(input.loads.samples) * layers * extent(spec_.shape.experts) *
+             size_cast(input.loads.samples) * layers * size_cast(spec_.shape.experts) *
                  visit_loads(input.loads, [](auto* in) { return sizeof *in; }));
       on_device.loads.data = device_.load;
       if (input.current.expert) {
         upload(device_.current, input.current.expert,
-               layers * extent(spec_.shape.slots) *
+               layers * size_cast(spec_.shape.slots) *
                    (input.current.is_int64 ? sizeof(std::int64_t) : sizeof(std::int32_t)));
         on_device.current.expert = device_.current;
       }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A thread group of host threads and barriers: runs the cooperative code paths, those of a device,
+// A team of host threads and barriers: runs the cooperative code paths, those of a device,
 // where there is no device, and where the thread sanitizer can watch.
 #pragma once
 
@@ -10,19 +10,19 @@
 #include <thread>
 #include <vector>
 
-#include "core/cooperative.h"
+#include "core/team/cooperative.h"
 
 namespace eplb {
 
-class emulated_group {
+class emulated_team {
  public:
   /// What the threads of one group share.
-  class team {
+  class members {
    public:
-    explicit team(int size) : size_(size), barrier_(size), values_{values(size), values(size)} {}
+    explicit members(int size) : size_(size), barrier_(size), values_{values(size), values(size)} {}
 
    private:
-    friend emulated_group;
+    friend emulated_team;
     using values = std::vector<std::uint64_t>;
     int size_;
     std::barrier<> barrier_;
@@ -30,11 +30,11 @@ class emulated_group {
   };
 
   static constexpr int vector_width = 1;
-  static constexpr bool frugal = true;
+  static constexpr bool has_little_memory = true;
 
-  emulated_group(team& all, team& lanes, int rank) : team_(all), lanes_(lanes), rank_(rank) {}
+  emulated_team(members& all, members& lanes, int rank) : team_(all), lanes_(lanes), rank_(rank) {}
 
-  int thread_rank() const { return rank_; }
+  int rank() const { return rank_; }
   int size() const { return team_.size_; }
   void sync() { team_.barrier_.arrive_and_wait(); }
 
@@ -54,10 +54,10 @@ class emulated_group {
   void sort(std::uint64_t* keys, std::uint64_t* spare, int n) { merge_sort(*this, keys, spare, n); }
 
   template <class F>
-  void narrow(F f) {
+  void subteam(F f) {
     sync();
     if (rank_ < lanes_.size_) {
-      emulated_group lanes(lanes_, lanes_, rank_);
+      emulated_team lanes(lanes_, lanes_, rank_);
       lanes.turn_ = lanes_turn_;
       f(lanes);
       lanes_turn_ = lanes.turn_;
@@ -65,22 +65,22 @@ class emulated_group {
     sync();
   }
 
-  using tournament = shared_tournament<emulated_group>;
+  using tournament = shared_tournament<emulated_team>;
 
   /// Runs body(group) on `size` threads.
   template <class Body>
   static void run(int size, Body body) {
-    team all(size), lanes(std::min(size, 32));
+    members all(size), lanes(std::min(size, 32));
     if (size == 1) {
-      emulated_group group(all, lanes, 0);
-      return body(group);
+      emulated_team team(all, lanes, 0);
+      return body(team);
     }
     std::vector<std::thread> threads;
     threads.reserve(static_cast<std::size_t>(size));
     for (int rank = 0; rank < size; ++rank)
       threads.emplace_back([&, rank] {
-        emulated_group group(all, lanes, rank);
-        body(group);
+        emulated_team team(all, lanes, rank);
+        body(team);
       });
     for (std::thread& thread : threads) thread.join();
   }
@@ -94,8 +94,8 @@ class emulated_group {
     return values;
   }
 
-  team& team_;
-  team& lanes_;
+  members& team_;
+  members& lanes_;
   const int rank_;
   unsigned turn_ = 0, lanes_turn_ = 0;
 };
