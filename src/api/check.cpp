@@ -10,6 +10,7 @@
 #include <system_error>
 
 #include "api/presets.h"
+#include "core/loads.h"
 
 namespace eplb {
 namespace {
@@ -38,41 +39,32 @@ constexpr int most_threads = 1024;
   return out;
 }
 
-failure describe(const bad_load& bad) {
-  return describe(EPLB_ERROR_INVALID_LOAD,
-                  "the load of sample %d, layer %d, expert %d is %s; it must be finite in float32 and not negative",
-                  bad.sample, bad.layer, bad.expert, bad.value);
-}
-
-failure describe(const bad_total& bad) {
-  return describe(EPLB_ERROR_INVALID_LOAD, "the loads of layer %d, over all samples, add up to more than float32 holds",
-                  bad.layer);
-}
-
-failure describe(const bad_current& bad) {
-  switch (bad.what.fault) {
+failure describe_current(const plan_fault& fault) {
+  const int layer = static_cast<int>(fault.layer);
+  const auto value = static_cast<long long>(fault.integer());
+  switch (fault.why) {
     case current_fault::value:
       return describe(EPLB_ERROR_INVALID_PLACEMENT,
-                      "input.current of layer %d, slot %d is %lld; it must be an expert, or -1 for none", bad.layer,
-                      bad.what.at, static_cast<long long>(bad.value));
+                      "input.current of layer %d, slot %u is %lld; it must be an expert, or -1 for none", layer,
+                      fault.at, value);
     case current_fault::groups:
       return describe(EPLB_ERROR_INVALID_PLACEMENT,
-                      "input.current of layer %d does not have each group on one node: to bring them there takes %d "
+                      "input.current of layer %d does not have each group on one node: to bring them there takes %lld "
                       "changes, more than max_changes_per_layer; allow them, or plan with policy global",
-                      bad.layer, bad.what.at);
+                      layer, value);
     case current_fault::changes:
     case current_fault::none:
       break;
   }
   return describe(EPLB_ERROR_INVALID_PLACEMENT,
-                  "input.current of layer %d has slots to fill or experts without one: that takes %d changes, more "
+                  "input.current of layer %d has slots to fill or experts without one: that takes %lld changes, more "
                   "than max_changes_per_layer",
-                  bad.layer, bad.what.at);
+                  layer, value);
 }
 
-failure describe(const bad_budget& bad) {
-  const auto slots = static_cast<long long>(bad.needed.slots);
-  if (bad.needed.why == current_fault::groups)
+failure describe_budget(const plan_fault& fault) {
+  const auto slots = static_cast<long long>(fault.integer());
+  if (fault.why == current_fault::groups)
     return describe(EPLB_ERROR_INVALID_PLACEMENT,
                     "input.current does not have each group on one node: to bring them there takes %lld changes over "
                     "all layers, more than max_changes; allow them, or plan with policy global",
@@ -83,12 +75,40 @@ failure describe(const bad_budget& bad) {
                   slots);
 }
 
-failure describe(const unavailable& what) { return describe(EPLB_ERROR_UNAVAILABLE, "%s", what.why); }
-
-failure describe(const narrow_inverse& map) {
-  return describe(EPLB_ERROR_BUFFER_TOO_SMALL, "maps.max_replicas is %zu; an expert of the plan has %zu replicas",
-                  map.width, map.needed);
+failure describe_load(const plan_fault& fault) {
+  if (fault.is_real ? is_load(fault.real()) : is_load(fault.integer()))
+    return describe(EPLB_ERROR_INTERNAL, "what is planned from changed while it was read");
+  char value[32];
+  if (const double x = fault.real(); fault.is_real)
+    std::snprintf(value, sizeof value, "%.9g", x == x ? x : __builtin_nan(""));  // its sign differs between machines
+  else
+    std::snprintf(value, sizeof value, "%lld", static_cast<long long>(fault.integer()));
+  return describe(EPLB_ERROR_INVALID_LOAD,
+                  "the load of sample %u, layer %u, expert %u is %s; it must be finite in float32 and not negative",
+                  fault.sample, fault.layer, fault.at, value);
 }
+
+failure describe(const plan_fault& fault) {
+  switch (fault.kind) {
+    case fault_kind::none:
+      break;
+    case fault_kind::load:
+      return describe_load(fault);
+    case fault_kind::total:
+      return describe(EPLB_ERROR_INVALID_LOAD,
+                      "the loads of layer %u, over all samples, add up to more than float32 holds", fault.layer);
+    case fault_kind::current:
+      return describe_current(fault);
+    case fault_kind::budget:
+      return describe_budget(fault);
+    case fault_kind::inverse:
+      return describe(EPLB_ERROR_BUFFER_TOO_SMALL, "maps.max_replicas is %u; an expert of the plan has %lld replicas",
+                      fault.at, static_cast<long long>(fault.integer()));
+  }
+  return describe(EPLB_ERROR_INTERNAL, "a fault without a kind");
+}
+
+failure describe(const unavailable& what) { return describe(EPLB_ERROR_UNAVAILABLE, "%s", what.why); }
 
 failure describe(const bad_workspace& given) {
   return describe(EPLB_ERROR_INVALID_ARGUMENT, "workspace %s", given.why);
@@ -233,7 +253,7 @@ search_rules settle_search(const eplb_options& given, std::int32_t strategy, con
     const bool is_fourth_power =
         given.objective == EPLB_OBJECTIVE_PRESET ? one_sample : given.objective == EPLB_OBJECTIVE_POWER4;
     return {given.search_steps ? given.search_steps : default_steps, given.duplicates == EPLB_DUPLICATES_ALLOW,
-            given.samples == EPLB_SAMPLES_SUM, is_fourth_power ? 2 : 5};
+            given.samples == EPLB_SAMPLES_SUM, is_fourth_power ? 4 : 32};
   }
   const char* const name = presets[strategy].name;
   if (given.search_steps)
@@ -302,18 +322,10 @@ eplb_status report_exception(eplb_error* error) {
     throw;
   } catch (const failure& known) {
     out = known;
-  } catch (const bad_load& bad) {
-    out = describe(bad);
-  } catch (const bad_total& bad) {
-    out = describe(bad);
-  } catch (const bad_current& bad) {
-    out = describe(bad);
-  } catch (const bad_budget& bad) {
-    out = describe(bad);
+  } catch (const plan_fault& fault) {
+    out = describe(fault);
   } catch (const unavailable& what) {
     out = describe(what);
-  } catch (const narrow_inverse& map) {
-    out = describe(map);
   } catch (const bad_workspace& given) {
     out = describe(given);
   } catch (const out_of_cuda_memory& wanted) {

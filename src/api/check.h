@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "backend/backend.h"
+#include "backend/faults.h"
 
 namespace eplb {
 

@@ -108,7 +108,7 @@ void get_maps(eplb_context& context, const maps_view& out) {
   const planner& plan = planned(context);
   if (out.logical_to_physical) {
     const auto needed = size_cast(plan.max_replica_count());
-    if (out.max_replicas < needed) throw narrow_inverse{out.max_replicas, needed};
+    if (out.max_replicas < needed) throw narrow_inverse(out.max_replicas, needed);
   }
   context.planner->get_maps(out);
 }

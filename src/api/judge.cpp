@@ -197,24 +197,26 @@ maps_view check_placement_maps(const eplb_maps* maps, const plan_shape& shape) {
 }
 
 /// All loads as float32, one after the other.
-template <class In>
-void convert_loads(const plan_shape& shape, const In* in, int samples, float* out) {
+void convert_loads(const plan_shape& shape, const plan_input& input, float* out) {
   serial_team team;
-  for (int s = 0; s < samples; ++s)
-    for (int layer = 0; layer < shape.layers; ++layer, in += shape.experts, out += shape.experts) {
-      const int e = read_loads(team, in, shape.experts, true, out, out);
-      if (e < shape.experts) throw bad_load(s, layer, e, in[e]);
+  const std::size_t experts = size_cast(shape.experts);
+  for (int s = 0; s < input.loads.samples; ++s)
+    for (int layer = 0; layer < shape.layers; ++layer) {
+      const std::size_t at = (size_cast(s) * size_cast(shape.layers) + size_cast(layer)) * experts;
+      const int e = visit_loads(input.loads, [&](auto* in) { return convert(team, in + at, shape.experts, out + at); });
+      if (e < shape.experts) throw read_fault(load_fault(s, layer, e), shape, input);
     }
 }
 
 /// Slots that hold another expert than in the current placement.
-std::int64_t count_changes(const plan_shape& shape, const current_view& current, const layer_maps& maps) {
+std::int64_t count_changes(const plan_shape& shape, const plan_input& input, const layer_maps& maps) {
   std::int64_t changes = 0;
   const std::size_t slots = size_cast(shape.slots);
   for (std::size_t i = 0; i < size_cast(shape.layers) * slots; ++i) {
-    const std::int64_t e = current[i];
-    const layer_outcome bad{current_fault::value, static_cast<int>(i % slots)};
-    if (e < -1 || e >= shape.experts) throw bad_current{bad, static_cast<int>(i / slots), e};
+    const std::int64_t e = input.current[i];
+    if (e < -1 || e >= shape.experts)
+      throw read_fault(placement_fault(static_cast<int>(i / slots), current_fault::value, static_cast<int>(i % slots)),
+                       shape, input);
     changes += e != maps.physical_to_logical[i] ? 1 : 0;
   }
   return changes;
@@ -249,7 +251,7 @@ eplb_status eplb_score_placement(const eplb_shape* shape, const eplb_input* inpu
     const cluster_view gpus = check_gpus(dimensions);
     const eplb_input given_input = read_struct(input, "input");
     const load_view loads = check_input(given_input, extents, max_extent, memory_kind::host);
-    const current_view current = check_current(given_input, extents);
+    const plan_input from{loads, check_current(given_input, extents), 0};
     const maps_view given = check_placement_maps(maps, extents);
     const eplb_stats asked = read_struct(stats, "stats");
     placement_stats out = check_stats(asked, extents);
@@ -259,8 +261,8 @@ eplb_status eplb_score_placement(const eplb_shape* shape, const eplb_input* inpu
     parts.gpus.describe(extents, gpus);
     const float_mode exact;
     check_placement(extents, given, false, parts);
-    out.changes = current.expert ? count_changes(extents, current, parts.maps) : 0;
-    visit_loads(loads, [&](auto* in) { convert_loads(extents, in, loads.samples, parts.load); });
+    out.changes = from.current.expert ? count_changes(extents, from, parts.maps) : 0;
+    convert_loads(extents, from, parts.load);
     serial_team team;
     score(team, extents, parts.gpus, parts.maps, parts.load, loads.samples, parts.score, out);
     write_stats(stats, asked, out);

@@ -2,7 +2,7 @@
 // The strategies. All but auto and search are a mixture of five choices, and a row here is all that one is.
 #pragma once
 
-#include "core/problem.h"
+#include "core/rules.h"
 
 #include <cstdint>
 #include <iterator>

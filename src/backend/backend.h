@@ -3,9 +3,10 @@
 // has been validated, but for the loads themselves, which only the backend can read.
 #pragma once
 
-#include <cstdio>
-
 #include "core/cluster.h"
+#include "core/rules.h"
+#include "core/score.h"
+#include "core/views.h"
 
 namespace eplb {
 
@@ -13,7 +14,6 @@ struct cpu_kernels;
 
 enum class backend_id { automatic, cpu, cuda };
 enum class memory_kind { host, cuda };
-enum class scalar { float32, float64, int32, int64 };
 
 /// What is fixed when a planner is made.
 struct plan_spec {
@@ -32,46 +32,6 @@ struct plan_spec {
   const cpu_kernels* kernels;  // of the CPU backend; null: the best of this machine
 };
 
-/// [samples][layers][experts].
-struct load_view {
-  scalar type;
-  const void* data;
-  int samples;
-};
-
-/// What a plan is made from.
-struct plan_input {
-  load_view loads;
-  current_view current;
-  std::uint64_t seed;
-};
-
-/// Calls f with the loads as a pointer to their type.
-template <class F>
-EPLB_HOST_DEVICE auto visit_loads(const load_view& loads, F f) {
-  switch (loads.type) {
-    case scalar::float32:
-      return f(static_cast<const float*>(loads.data));
-    case scalar::float64:
-      return f(static_cast<const double*>(loads.data));
-    case scalar::int32:
-      return f(static_cast<const std::int32_t*>(loads.data));
-    case scalar::int64:
-      break;
-  }
-  return f(static_cast<const std::int64_t*>(loads.data));
-}
-
-/// Buffers of the caller; any may be null.
-struct maps_view {
-  scalar type;  // int32 or int64
-  void* physical_to_logical;
-  void* replica_rank;
-  void* replica_count;
-  void* logical_to_physical;
-  std::size_t max_replicas;
-};
-
 /// Told how far the work is; true: stop.
 class progress_sink {
  public:
@@ -79,57 +39,6 @@ class progress_sink {
 
  protected:
   ~progress_sink() = default;
-};
-
-/// A load that cannot be planned with.
-struct bad_load {
-  int sample, layer, expert;
-  char value[32];
-
-  bad_load(int s, int l, int e, double x) : sample(s), layer(l), expert(e) {
-    std::snprintf(value, sizeof value, "%.9g",
-                  x == x ? x : __builtin_nan(""));  // a NaN's sign differs between machines
-  }
-  bad_load(int s, int l, int e, std::int64_t x) : sample(s), layer(l), expert(e) {
-    std::snprintf(value, sizeof value, "%lld", static_cast<long long>(x));
-  }
-  bad_load(int s, int l, int e, float x) : bad_load(s, l, e, static_cast<double>(x)) {}
-  bad_load(int s, int l, int e, std::int32_t x) : bad_load(s, l, e, std::int64_t{x}) {}
-};
-/// A layer whose loads add up to more than float32 holds.
-struct bad_total {
-  int layer;
-};
-/// A current placement that cannot be planned from.
-struct bad_current {
-  layer_outcome what;
-  int layer;
-  std::int64_t value;  // of a bad slot
-};
-/// All layers of a current placement need more changes than are allowed.
-struct bad_budget {
-  changes_needed needed;
-};
-/// An inverse map too narrow for the plan.
-struct narrow_inverse {
-  std::size_t width, needed;
-};
-/// The progress sink asked to stop.
-struct cancelled {};
-/// What was asked for is not in this build, or not on this machine.
-struct unavailable {
-  char why[256];
-};
-/// plan_spec::workspace, and what is wrong with it.
-struct bad_workspace {
-  const char* why;
-};
-struct out_of_cuda_memory {
-  std::size_t bytes;
-  int device;
-};
-struct cuda_error {
-  const char *call, *name, *text;
 };
 
 class stream_planner;
@@ -143,8 +52,7 @@ class planner {
   virtual const char* why_unusable(const void*) const { return nullptr; }
   /// Null if it cannot work on streams.
   virtual stream_planner* on_streams() { return nullptr; }
-  /// Makes a plan the current one. Throws bad_load, bad_total, bad_current, bad_budget or cancelled, and then keeps
-  /// the one before.
+  /// Makes a plan the current one. Throws plan_fault or cancelled, and then keeps the one before.
   virtual void plan(const plan_input& input, progress_sink* progress) = 0;
   virtual bool has_plan() const = 0;
   /// Of the current plan, as the next two.

@@ -2,7 +2,8 @@
 // The gpus of a deployment as they are: how many slots each has, how fast it is, on which node.
 #pragma once
 
-#include "core/problem.h"
+#include "core/arena.h"
+#include "core/shape.h"
 
 namespace eplb {
 

@@ -5,7 +5,7 @@
 
 #include <cfloat>
 
-#include "core/problem.h"
+#include "core/shape.h"
 
 namespace eplb {
 namespace {

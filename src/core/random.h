@@ -2,7 +2,7 @@
 // Random numbers without state: a counter goes in, a number comes out, in any order on any thread.
 #pragma once
 
-#include "core/problem.h"
+#include "core/shape.h"
 
 namespace eplb {
 namespace {

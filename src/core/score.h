@@ -3,9 +3,20 @@
 #pragma once
 
 #include "core/cluster.h"
+#include "core/maps.h"
 #include "core/pack/replicate.h"
 
 namespace eplb {
+
+/// Statistics of a placement of all layers under a load; the buffers may be null.
+struct placement_stats {
+  int max_replica_count;
+  double balancedness, balancedness_min, bound;
+  std::int64_t empty_layers, duplicates, changes;
+  double* layer_balancedness;  // [layers]
+  double* gpu_load;            // [layers][gpus]
+  double* layer_bound;         // [layers]
+};
 
 /// What one layer says about a placement.
 struct layer_score {
@@ -62,7 +73,7 @@ template <class Team, class Found>
 EPLB_HOST_DEVICE void find_duplicates(Team& team, const plan_shape& shape, const cluster& gpus,
                                       const index_t* expert_of_slot, index_t* last_gpu, Found found) {
   const int rank = team.rank(), size = team.size();
-  for (int e = rank; e < shape.experts; e += size) last_gpu[e] = max_extent;
+  for (int e = rank; e < shape.experts; e += size) last_gpu[e] = nowhere;
   for (int gpu = 0; gpu < shape.gpus; ++gpu)
     for (int slot = gpus.first_slot[gpu]; slot < gpus.first_slot[gpu + 1]; ++slot) {
       const int e = expert_of_slot[slot];

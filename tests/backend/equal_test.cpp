@@ -7,6 +7,7 @@
 #include <memory>
 #include <tuple>
 
+#include "backend/backend.h"
 #include "backend/cpu/kernels.h"
 #include "core/loads.h"
 #include "core/maps.h"
@@ -14,7 +15,7 @@
 #include "core/team/serial.h"
 #include "support/cases.h"
 #include "support/emulated_team.h"
-#include "support/layer_search.h"
+#include "support/layer_plan.h"
 
 namespace eplb {
 namespace {
@@ -58,11 +59,7 @@ template <class Team>
 class core_run {
  public:
   explicit core_run(const problem& p) : problem_(p), out(p.shape), load_(p.loads.size()) {
-    arena counter;
-    layer_search<Team>::lay_out(counter, p.gpus, 1);
-    block_.resize(counter.used());
-    arena pieces(block_.data());
-    parts_ = layer_search<Team>::lay_out(pieces, p.gpus, 1);
+    parts_ = layer_plan<Team>::in(block_, p.gpus, 1);
   }
 
   void operator()(Team& team) {
@@ -70,25 +67,18 @@ class core_run {
     for (int layer = 0; layer < shape.layers; ++layer) {
       const std::size_t at = result::size(layer, shape.experts);
       float* const load = load_.data() + at;
-      const int bad = read_loads(team, problem_.loads.data() + at, shape.experts, true, load, load);
-      const bool finite = total_is_finite(team, load, shape.experts);
+      const load_view given{scalar::float32, problem_.loads.data(), 1};
+      const fault_key fault = read_layer(team, shape, given, layer, parts_.sample, 0, load);
       if (team.rank() == 0) {
-        EXPECT_EQ(bad, shape.experts);
-        EXPECT_TRUE(finite);
+        EXPECT_EQ(fault, no_fault);
       }
       const layer_maps maps = out.maps().of(shape, layer);
       if (problem_.search.steps > 0) {
-        const layer_outcome outcome =
-            parts_(team, shape, problem_.search, {load, 0, 1}, load, problem_.from(), layer, maps);
+        const layer_outcome outcome = parts_(team, problem_.search, {load, 0, 1}, load, problem_.from(), layer, maps);
         EXPECT_EQ(outcome.fault, current_fault::none);
         for (int node = 0; team.rank() == 0 && node < shape.nodes; ++node) out.changes += parts_.outcomes[node].changes;
       } else {
-        const layer_memory& memory = parts_.layer;
-        balance_layer(team, shape, problem_.seed, static_cast<std::uint32_t>(layer), 1, load, memory, maps,
-                      [&](const packing_problem& packing) {
-                        try_candidates(team, packing, problem_.rules, 0, problem_.rules.candidates, memory.items,
-                                       memory.packing, memory.member);
-                      });
+        parts_.pack(team, problem_.rules, load, problem_.seed, layer, maps);
       }
       invert(team, shape, maps, static_cast<std::size_t>(result::width(shape)),
              out.inverse.data() + result::size(layer, shape.experts * result::width(shape)));
@@ -110,7 +100,7 @@ class core_run {
  private:
   std::vector<float> load_;
   std::vector<char> block_;
-  layer_search<Team> parts_;
+  layer_plan<Team> parts_;
   placement_stats stats_{};
   score_sum scores_{stats_};
 };
@@ -176,12 +166,13 @@ std::vector<problem> small_problems(int count, int size, int candidates, std::ui
     const auto& kind = kinds[static_cast<std::size_t>(i) % kinds.size()];
     const auto& rule = rules[static_cast<std::size_t>(s.below(static_cast<int>(rules.size())))];
     const std::uint64_t loads_seed = s.bits(), plan_seed = s.bits();
-    const search_rules search{searches ? 1 + s.below(20) : 0, s.below(2) == 0, false, s.below(2) == 0 ? 2 : 5};
+    const search_rules search{searches ? 1 + s.below(20) : 0, s.below(2) == 0, false, s.below(2) == 0 ? 4 : 32};
     std::vector<std::int32_t> current;
     if (searches && s.below(2) == 0) current = cases::random_placement(s, gpus);
     // What has to change is random too, so only one node may be short of changes, and then only with room for it.
     const bool is_short = shape.nodes == 1 && s.below(2) == 0;
-    out.push_back({shape, rule.rules, cases::make_loads(kind, shape, loads_seed), plan_seed,
+    out.push_back({shape, searches ? layer_plan<serial_team>::groups_of_search : rule.rules,
+                   cases::make_loads(kind, shape, loads_seed), plan_seed,
                    cases::to_string(shape) + ", " + kind.name + ", " + rule.name + ", " + std::to_string(search.steps) +
                        " search steps" + (current.empty() ? "" : " from a placement"),
                    search, gpus, current, is_short ? shape.slots / 2 + shape.slots / 4 : any_number});

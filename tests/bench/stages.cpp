@@ -5,8 +5,6 @@
 
 #include <string>
 
-#include "core/loads.h"
-#include "core/maps.h"
 #include "core/plan.h"
 #include "core/team/serial.h"
 #include "timing.h"
@@ -30,15 +28,24 @@ struct work {
   explicit work(const deployment& at)
       : shape{1, at.experts, at.slots, 1, 1, at.gpus}, memory(measure()), out32(inverse_size()), out64(inverse_size()) {
     lay_out(memory.data());
-    p = {at.slots, at.gpus, m.items.load, m.member, m.packing.pack_load, m.packing.pack, m.packing.own_load};
-    problem = {at.slots, at.gpus, m.replica.load, 0, 0, 1};
+    problem = node.onto_gpus(shape, 0, 0, 1);
+    p = {at.slots,
+         at.gpus,
+         problem.sorted.load,
+         tries.member,
+         tries.pack_load,
+         tries.pack_of_item,
+         tries.pack_load_of_item};
   }
 
   plan_shape shape;
   std::vector<char> memory;
   const float* in = nullptr;
-  float* load;
-  layer_memory m;
+  float *sample, *load;
+  index_t *node_expert, *member;
+  node_problem node;
+  prepare_memory prepare;
+  packing_memory tries;
   layer_maps maps;
   packing_problem problem;
   packing p;
@@ -50,8 +57,13 @@ struct work {
   std::size_t lay_out(void* block) {
     const auto experts = static_cast<std::size_t>(shape.experts), slots = static_cast<std::size_t>(shape.slots);
     arena pieces(block);
+    sample = pieces.take<float>(experts);
     load = pieces.take<float>(experts);
-    m = layer_memory::lay_out<serial_team>(pieces, shape, node_size::of(shape));
+    node_expert = pieces.take<index_t>(experts);
+    member = pieces.take<index_t>(slots);
+    node = node_problem::lay_out<serial_team>(pieces, shape);
+    tries = packing_memory::lay_out<serial_team>(pieces, shape.slots, shape.gpus);
+    prepare = prepare_memory::lay_out<serial_team>(pieces, shape, tries.sort);
     maps = {pieces.take<index_t>(slots), pieces.take<index_t>(slots), pieces.take<index_t>(experts)};
     return pieces.used();
   }
@@ -64,31 +76,30 @@ struct work {
 };
 
 void read(work& w) {
-  read_loads(team, w.in, w.shape.experts, true, w.load, w.load);
-  benchmark::DoNotOptimize(total_is_finite(team, w.load, w.shape.experts));
+  benchmark::DoNotOptimize(read_layer(team, w.shape, {scalar::float32, w.in, 1}, 0, w.sample, 0, w.load));
 }
 void number(work& w) {
-  number_experts(team, w.shape, {1, 1, nullptr, 0, 0, 0}, w.m);
-  gather_node_load(team, w.load, w.m.node_expert, w.shape.experts, w.shape.experts, w.m.node_load);
+  number_experts(team, w.shape, group_problem{}.onto_nodes(w.shape, 0, 0), nullptr, w.node_expert);
+  gather_node_load(team, w.load, w.node_expert, w.shape.experts, w.shape.experts, w.prepare.node_load);
 }
-void give_slots(work& w) { replicate(team, w.m.node_load, w.shape.experts, w.shape.slots, w.m.replica, w.m.hottest); }
-void sort(work& w) { sort_items(team, w.problem, w.m.items, w.m.packing.sort); }
-void perturb(work& w) { perturb_order(team, w.problem, 0.25f, 32, w.m.items, w.m.packing); }
-void restore(work& w) { restore_order(team, w.p, w.m.packing.position); }
-void pack(work& w) { pack_lpt(team, w.p, w.m.packing.used, w.m.packing.tournament); }
-void pack_perturbed(work& w) {
-  packing perturbed = w.p;
-  perturbed.load = w.m.packing.load;
-  pack_lpt(team, perturbed, w.m.packing.used, w.m.packing.tournament);
+void give_slots(work& w) {
+  replicate(team, w.prepare.node_load, w.shape.experts, w.shape.slots, w.node.replica, w.prepare.hottest);
 }
+void sort(work& w) { sort_items(team, w.node.replica.load, w.shape.slots, w.node.sorted, w.prepare.sort); }
+void perturb(work& w) { perturb_order(team, w.problem, 0.25f, 32, w.tries); }
+void restore(work& w) { restore_order(team, w.p, w.tries.position); }
+void pack_items(work& w, const float* load) {
+  pack_lpt(team, load, w.p.items, even_packs{w.p.packs, w.p.room()}, w.p.member, w.p.pack_load, w.tries.used,
+           w.tries.tournament);
+}
+void pack(work& w) { pack_items(w, w.p.load); }
+void pack_perturbed(work& w) { pack_items(w, w.tries.load); }
 void deal(work& w) { pack_zigzag(team, w.p); }
 template <swap_scope scope, int max_swaps>
 void swap(work& w) {
   refine(team, w.p, scope, max_swaps, infinity);
 }
-void write(work& w) {
-  write_maps(team, w.shape, w.problem, 0, w.m.node_expert, w.m.replica, w.m.items, w.m.member, w.maps);
-}
+void write(work& w) { write_maps(team, w.problem, w.node, 0, w.shape.experts, w.p.member, w.maps); }
 template <class Out>
 void widen_maps(work& w, std::vector<Out>& to) {
   const auto experts = static_cast<std::size_t>(w.shape.experts), slots = static_cast<std::size_t>(w.shape.slots);
@@ -108,9 +119,10 @@ void widen64(work& w) { widen_maps(w, w.out64); }
 void invert32(work& w) { invert_maps(w, w.out32); }
 void invert64(work& w) { invert_maps(w, w.out64); }
 void whole_layer(work& w) {
-  balance_layer(team, w.shape, 0, 0, 1, w.load, w.m, w.maps, [&](const packing_problem& problem) {
-    try_candidates(team, problem, lpt_rules, 0, 1, w.m.items, w.m.packing, w.m.member);
-  });
+  number_experts(team, w.shape, group_problem{}.onto_nodes(w.shape, 0, 0), nullptr, w.node_expert);
+  prepare_node(team, w.shape, w.load, w.node_expert, w.node, w.prepare);
+  try_candidates(team, w.problem, lpt_rules, 0, 1, w.tries, w.member);
+  write_maps(team, w.problem, w.node, 0, w.shape.experts, w.member, w.maps);
 }
 
 template <auto... steps>

@@ -9,7 +9,7 @@
 #include "core/pack/swap.h"
 #include "core/random.h"
 #include "core/score.h"
-#include "core/search/steps.h"
+#include "core/search/node.h"
 #include "core/team/serial.h"
 #include "support/emulated_team.h"
 
@@ -157,17 +157,70 @@ TEST(Cluster, ListsTheGpusOfEachNode) {
 TEST(Budget, IsSharedByWhatEachMadeOfIt) {
   const node_outcome of[] = {{0, 10, 1, 0}, {2, 2, 1, 0}, {1, 5, 1, 0}, {0, 0, 1, 0}};
   int budget[] = {10, 10, 10, 10};
-  EXPECT_TRUE(share_budget(of, 4, 17, budget));
+  cut_budgets(of, 4, 17, budget);
   for (const int b : budget) EXPECT_EQ(b, 10);  // enough for all
-  EXPECT_TRUE(share_budget(of, 4, 10, budget));
+  cut_budgets(of, 4, 10, budget);
   EXPECT_EQ(budget[0] + budget[1] + budget[2] + budget[3], 10);
   EXPECT_EQ(budget[1], 2);
   EXPECT_GE(budget[2], 1);
   EXPECT_GT(budget[0], budget[2]);
   int none[] = {10, 10, 10, 10};
-  EXPECT_FALSE(share_budget(of, 4, 2, none));
-  EXPECT_TRUE(share_budget(of, 4, 3, none));
+  cut_budgets(of, 4, 3, none);
   EXPECT_EQ(none[0], 0);
+}
+
+TEST(Budget, ThatIsTooSmallIsAFault) {
+  const plan_shape shape{2, 8, 8, 2, 2, 2};
+  const node_outcome of[] = {{0, 4, 1, 0}, {1, 4, 1, 0}, {2, 4, 1, 3}, {0, 4, 1, 0}};
+  const std::int32_t current = 0;
+  const auto share = [&](int most_changes, std::int64_t in_all) {
+    int budget[] = {most_changes, most_changes, most_changes, most_changes};
+    return share_budgets(shape, {&current, false, most_changes, in_all}, of, budget);
+  };
+  EXPECT_EQ(share(2, 3), no_fault);
+  EXPECT_EQ(share(1, 3), placement_fault(1, current_fault::groups, 2));
+  EXPECT_EQ(share(0, 3), placement_fault(0, current_fault::changes, 1));
+  EXPECT_EQ(share(2, 2), budget_fault());
+  const plan_fault fault = read_fault(budget_fault(), shape, {}, of);
+  EXPECT_EQ(fault.why, current_fault::groups);
+  EXPECT_EQ(fault.integer(), 3);
+}
+
+TEST(Faults, ComeInTheOrderOfTheirKeys) {
+  const fault_key keys[] = {load_fault(0, 65534, 65534),
+                            load_fault(1, 0, 1),
+                            load_fault(1, 1, 0),
+                            load_fault(65534, 65534, 65534),
+                            total_fault(0),
+                            total_fault(65534),
+                            placement_fault(0, current_fault::value, 65534),
+                            placement_fault(0, current_fault::changes, 1),
+                            placement_fault(1, current_fault::value, 0),
+                            placement_fault(65534, current_fault::changes, 65535),
+                            budget_fault(),
+                            no_fault};
+  EXPECT_TRUE(std::is_sorted(std::begin(keys), std::end(keys)));
+}
+
+TEST(Faults, SayTheirPlaceAndValue) {
+  const plan_shape shape{2, 3, 4, 1, 1, 2};
+  const double loads[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, -11.5};
+  const std::int64_t slots[] = {0, 1, 2, 3, 4, 5, 6, -7};
+  const plan_input input{{scalar::float64, loads, 2}, {slots, true, any_number, INT64_MAX}, 0};
+  const plan_fault load = read_fault(load_fault(1, 1, 2), shape, input);
+  EXPECT_EQ(load.kind, fault_kind::load);
+  EXPECT_EQ(load.sample, 1u);
+  EXPECT_EQ(load.layer, 1u);
+  EXPECT_EQ(load.at, 2u);
+  EXPECT_TRUE(load.is_real);
+  EXPECT_EQ(load.real(), -11.5);
+  EXPECT_EQ(read_fault(total_fault(1), shape, input).layer, 1u);
+  const plan_fault slot = read_fault(placement_fault(1, current_fault::value, 3), shape, input);
+  EXPECT_EQ(slot.layer, 1u);
+  EXPECT_EQ(slot.at, 3u);
+  EXPECT_EQ(slot.integer(), -7);
+  EXPECT_EQ(read_fault(placement_fault(1, current_fault::groups, 4), shape, input).integer(), 4);
+  EXPECT_EQ(read_fault(no_fault, shape, input).kind, fault_kind::none);
 }
 
 }  // namespace

@@ -10,7 +10,7 @@
 
 #include "core/team/serial.h"
 #include "support/against_reference.h"
-#include "support/layer_search.h"
+#include "support/layer_plan.h"
 
 namespace eplb {
 namespace {
@@ -31,11 +31,7 @@ class bench {
  public:
   bench(const deployment& d, const std::vector<float>& load, int samples)
       : deployment_(d), load_(load), samples_{load_.data(), size_cast(d.shape.experts), samples} {
-    arena counter;
-    layer_search<serial_team>::lay_out(counter, d, samples);
-    block_.resize(counter.used() + arena::alignment);
-    arena pieces(arena::align(block_.data()));
-    parts = layer_search<serial_team>::lay_out(pieces, d, samples);
+    parts = layer_plan<serial_team>::in(block_, d, samples);
     sum_.resize(samples_.stride, 0.0f);
     for (std::size_t i = 0; i < load.size(); ++i) sum_[i % samples_.stride] += load[i];
   }
@@ -43,24 +39,24 @@ class bench {
   /// As a backend does: nodes that together have made too many changes share the layer's budget in a second pass.
   layer_outcome search(const search_rules& rules, const start& from, const layer_maps& maps) {
     const plan_shape& shape = deployment_.shape;
-    const layer_outcome first = parts(group_, shape, rules, samples_, sum_.data(), from.view(), 0, maps);
-    if (first.fault != current_fault::none || !shares_budget(shape, from.view())) return first;
-    EXPECT_TRUE(share_budget(parts.outcomes, size_cast(shape.nodes), from.most_changes, parts.budget));
-    return parts.again(group_, shape, rules, samples_, sum_.data(), from.view(), maps);
+    const layer_outcome first = parts(team_, rules, samples_, sum_.data(), from.view(), 0, maps);
+    if (first.fault != current_fault::none || !is_budget_shared(shape, from.view())) return first;
+    cut_budgets(parts.outcomes, size_cast(shape.nodes), from.most_changes, parts.budget);
+    return parts.again(team_, rules, samples_, sum_.data(), from.view(), maps);
   }
 
   layer_score judge(const layer_maps& maps, double* gpu_load) {
-    return score_layer(group_, deployment_.shape, parts.gpus, maps, load_.data(), samples_.samples, samples_.stride,
+    return score_layer(team_, deployment_.shape, parts.gpus, maps, load_.data(), samples_.samples, samples_.stride,
                        parts.score, gpu_load);
   }
 
   /// Of balancedness under the only sample, as it is before it is compared with what a placement has.
   double bound() {
     const layer_load of = load_of(deployment_.shape, parts.gpus, load_.data());
-    return of.mean / least_peak(group_, deployment_.shape, parts.gpus, of, load_.data(), parts.score);
+    return of.mean / least_peak(team_, deployment_.shape, parts.gpus, of, load_.data(), parts.score);
   }
 
-  layer_search<serial_team> parts{};
+  layer_plan<serial_team> parts{};
 
  private:
   const deployment deployment_;
@@ -68,7 +64,7 @@ class bench {
   const layer_samples samples_;
   std::vector<float> sum_;
   std::vector<char> block_;
-  serial_team group_;
+  serial_team team_;
 };
 
 /// A layer planned by search, and judged.
@@ -103,7 +99,7 @@ struct searched {
   placement as_current() const { return {expert.begin(), expert.end()}; }
 };
 
-constexpr search_rules steps(int n) { return {n, false, false, 2}; }
+constexpr search_rules steps(int n) { return {n, false, false, 4}; }
 
 /// One layer on any gpus, at times with a number of slots that gpus cannot share evenly.
 deployment any_deployment(cases::stream& s) {
@@ -114,7 +110,7 @@ deployment any_deployment(cases::stream& s) {
   return d;
 }
 
-search_rules any_rules(cases::stream& s) { return {1 + s.below(40), false, false, s.below(2) == 0 ? 2 : 5}; }
+search_rules any_rules(cases::stream& s) { return {1 + s.below(40), false, false, s.below(2) == 0 ? 4 : 32}; }
 
 std::vector<float> any_loads(cases::stream& s, const plan_shape& shape, int kind) {
   const auto& kinds = cases::load_kinds();
@@ -276,14 +272,14 @@ TEST(Search, PlacesEveryExpertAndPartsReplicas) {
 TEST(Search, GetsBetterWithSteps) {
   const plan_shape shape{1, 256, 288, 1, 1, 72};
   const std::vector<float> load = cases::make_loads(cases::load_kinds()[0], shape, 3);
-  for (const int squarings : {2, 5}) {
+  for (const int power : {4, 32}) {
     double before = 0;
     for (const int n : {1, 20, 150, 600}) {
-      const double now = searched(shape, {n, false, false, squarings}, load).balancedness;
+      const double now = searched(shape, {n, false, false, power}, load).balancedness;
       EXPECT_GE(now, before) << n;
       before = now;
     }
-    EXPECT_GT(before, squarings == 2 ? 0.9965 : 0.9985);
+    EXPECT_GT(before, power == 4 ? 0.9965 : 0.9985);
   }
 }
 

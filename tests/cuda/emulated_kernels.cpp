@@ -67,7 +67,7 @@ cudaError_t launch_try(const submit_job& job, const packing_step& step, const la
   return stub_cuda::launch(stream, [job, step, form] {
     const int blocks = (step.shares + form.warps - 1) / form.warps;
     const char* const prepared = step.of_groups ? job.memory.group_problem : job.memory.node_problem;
-    const std::size_t own = packing_scratch(step.items, step.packs);
+    const std::size_t own = packing_bytes(step.items, step.packs);
     run_blocks(form, job.memory.scratch, job.shape.layers * step.problems_in_layer * blocks,
                [&](int block, char* memory) {
                  const int problem = block / blocks;

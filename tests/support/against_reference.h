@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
-#include "core/plan.h"
 #include "core/team/serial.h"
 #include "support/cases.h"
+#include "support/layer_plan.h"
 #include "support/reference.h"
 
 namespace eplb {
@@ -20,21 +20,14 @@ struct plan {
 
 inline plan plan_layer(const plan_shape& shape, const packing_rules& rules, const float* load, std::uint64_t seed,
                        int layer) {
-  arena counter;
-  layer_memory::lay_out<serial_team>(counter, shape, node_size::of(shape));
-  std::vector<char> block(counter.used());
-  arena pieces(block.data());
-  const layer_memory memory = layer_memory::lay_out<serial_team>(pieces, shape, node_size::of(shape));
+  std::vector<char> block;
+  const auto phases = layer_plan<serial_team>::in(block, cases::deployment{shape, {}, {}, {}}, 1);
   plan out{std::vector<index_t>(static_cast<std::size_t>(shape.slots)),
            std::vector<index_t>(static_cast<std::size_t>(shape.slots)),
            std::vector<index_t>(static_cast<std::size_t>(shape.experts))};
   serial_team team;
-  balance_layer(team, shape, seed, static_cast<std::uint32_t>(layer), 1, load, memory,
-                {out.physical_to_logical.data(), out.replica_rank.data(), out.replica_count.data()},
-                [&](const packing_problem& problem) {
-                  try_candidates(team, problem, rules, 0, rules.candidates, memory.items, memory.packing,
-                                 memory.member);
-                });
+  phases.pack(team, rules, load, seed, layer,
+              {out.physical_to_logical.data(), out.replica_rank.data(), out.replica_count.data()});
   return out;
 }
 

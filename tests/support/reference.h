@@ -9,8 +9,8 @@
 #include <numeric>
 #include <vector>
 
-#include "core/problem.h"
 #include "core/random.h"
+#include "core/rules.h"
 
 namespace eplb::reference {
 

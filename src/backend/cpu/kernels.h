@@ -1,62 +1,34 @@
 // SPDX-License-Identifier: MIT
-// The core, run by one thread, compiled for several instruction sets. Every set gives the same bits.
+// The phases of a plan, run by one thread and compiled for several instruction sets. Every set gives the same bits.
 #pragma once
 
-#include "backend/backend.h"
-#include "core/search/steps.h"
-#include "core/team/serial.h"
+#include "core/plan.h"
+#include "core/search/groups.h"
+#include "core/search/node.h"
 
 namespace eplb {
 
-/// One layer to plan, and one thread's memory to do it in.
-struct layer_job {
-  const plan_shape& shape;
-  const packing_rules& rules;
-  std::uint64_t seed;
-  int layer;
-  std::uint32_t first_problem;
-  const float* load;
-  const layer_memory& memory;
-  layer_maps out;
-};
-
-/// The same for a search.
-struct search_job {
-  search_task task;
-  int layer;
-  current_view from;
-  const int* budget;  // [nodes]
-  bool again;
-  const float* sum;
-  const layer_memory& memory;
-  const node_search& search;
-  index_t* current;        // [slots]
-  node_outcome* outcomes;  // [nodes]
-  layer_maps out;
-};
-
-/// Searches the candidates of a problem instead of the thread that found it.
-class search_hook {
- public:
-  virtual void search(const packing_problem& problem) = 0;
-
- protected:
-  ~search_hook() = default;
-};
-
+/// One instruction set's phases; what each takes is said where it is defined (core/plan.h lists where).
 struct cpu_kernels {
   const char* name;
   bool (*usable)();
-  /// Converts one sample of a layer, element `at` of the loads on; see read_loads().
-  int (*read)(const load_view& loads, std::size_t at, int experts, bool first, float* out, float* sum);
-  bool (*total_is_finite)(const float* load, int experts);
-  /// With a hook, candidates are left to it.
-  void (*plan_layer)(const layer_job& job, search_hook* hook);
-  layer_outcome (*search_layer)(const search_job& job);
+  fault_key (*read_layer)(const plan_shape& shape, const load_view& from, int layer, float* sample, std::size_t stride,
+                          float* sum);
+  void (*prepare_groups)(const plan_shape& shape, const float* load, const group_problem& out,
+                         const sort_memory& memory);
   std::uint64_t (*try_candidates)(const packing_problem& problem, const packing_rules& rules, int first, int last,
-                                  const sorted_items& items, const packing_memory& memory, index_t* best_member);
-  /// One layer's maps, layer `layer` of the caller's buffers.
-  void (*write_maps)(const plan_shape& shape, const layer_maps& maps, int layer, const maps_view& out);
+                                  const packing_memory& memory, index_t* best_member);
+  void (*number_experts)(const plan_shape& shape, const packing_problem& groups, const index_t* member, index_t* out);
+  void (*prepare_node)(const plan_shape& shape, const float* load, const index_t* expert, const node_problem& out,
+                       const prepare_memory& memory);
+  void (*write_maps)(const packing_problem& packing, const node_problem& from, int node, int experts,
+                     const index_t* member, const layer_maps& out);
+  fault_key (*read_current)(const plan_shape& shape, const current_view& from, int layer, index_t* out);
+  void (*keep_groups)(const search_task& task, const packing_problem& groups, const index_t* packed,
+                      const group_memory& memory, index_t* out);
+  node_outcome (*search_node)(const search_task& task, int node, int budget, const index_t* expert,
+                              const node_search& search, const layer_maps& out);
+  void (*copy_maps)(const plan_shape& shape, const layer_maps& maps, int layer, const maps_view& out);
 };
 
 extern const cpu_kernels baseline_kernels;

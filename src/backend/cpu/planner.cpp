@@ -1,19 +1,22 @@
 // SPDX-License-Identifier: MIT
-// The CPU backend: layers are dealt to a pool of threads, or, where there are fewer layers than
-// threads, the candidates of each packing problem.
+// The CPU backend: a thread takes a layer through the phases of a plan. Layers are dealt to a pool of threads, or,
+// where there are fewer layers than threads, the candidates of each packing problem.
 #include <algorithm>
+#include <atomic>
 #include <cstdio>
 #include <new>
-#include <stdexcept>
 
 #if defined(__linux__)
 #include <sched.h>
 #endif
 
+#include "backend/backend.h"
 #include "backend/cpu/float_mode.h"
 #include "backend/cpu/kernels.h"
 #include "backend/cpu/thread_pool.h"
+#include "backend/faults.h"
 #include "core/score.h"
+#include "core/team/serial.h"
 
 namespace eplb {
 namespace {
@@ -26,14 +29,57 @@ struct stored_plan {
   std::int64_t changes;
 };
 
-/// What one thread works with.
+/// What one thread takes a layer through the phases with.
 struct worker_memory {
-  float* sum;  // [experts] of a layer over the samples
-  layer_memory layer;
-  node_search search;       // } if it searches
-  index_t* current;         // } [slots] of a layer
-  index_t* best_member;     // [slots] } of its share of the candidates
-  std::uint64_t* best_key;  // [1]     }
+  float* sum;            // [experts] of a layer's loads over the samples
+  index_t* node_expert;  // [experts] node by node
+  group_problem groups;
+  packing_memory packing;
+  index_t* member;  // of the best candidate
+
+  prepare_memory prepare;  // } of a plan by packing
+  node_problem node;       // }
+
+  node_search search;      // }
+  index_t* current;        // } [slots] of the layer
+  index_t* packed_expert;  // } [experts] node by node, as groups are packed from nothing
+  group_memory kept;       // } of a plan by search
+
+  index_t* share_member;     // of its share of the candidates
+  std::uint64_t* share_key;  // [1]
+
+  static worker_memory lay_out(arena& memory, const plan_spec& spec) {
+    const plan_shape& shape = spec.shape;
+    const bool searches = spec.search.steps > 0;
+    const int items = std::max(searches ? 0 : shape.slots / shape.nodes, shape.groups);
+    const int packs = std::max(searches ? 0 : shape.gpus / shape.nodes, shape.nodes);
+    worker_memory out{};
+    out.sum = memory.take<float>(size_cast(shape.experts));
+    out.node_expert = memory.take<index_t>(size_cast(shape.experts));
+    out.packing = packing_memory::lay_out<serial_team>(memory, items, packs);
+    out.member = memory.take<index_t>(size_cast(items));
+    out.share_member = memory.take<index_t>(size_cast(items));
+    out.share_key = memory.take<std::uint64_t>(1);
+    if (searches) {
+      out.current = memory.take<index_t>(size_cast(shape.slots));
+      out.packed_expert = memory.take<index_t>(size_cast(shape.experts));
+    }
+    memory.overlay(  // groups are on their nodes when these are planned
+        [&] {
+          out.groups = group_problem::lay_out<serial_team>(memory, shape);
+          if (searches) out.kept = group_memory::lay_out(memory, shape);
+        },
+        [&] {
+          if (!searches) {
+            out.prepare = prepare_memory::lay_out<serial_team>(memory, shape, out.packing.sort);
+            out.node = node_problem::lay_out<serial_team>(memory, shape);
+            return;
+          }
+          const int samples = spec.search.sum_samples ? 1 : spec.max_samples;
+          out.search = node_search::lay_out<serial_team>(memory, shape, spec.node, samples);
+        });
+    return out;
+  }
 };
 
 /// All that a planner owns.
@@ -60,24 +106,12 @@ cpu_memory lay_out(arena& memory, const plan_spec& spec) {
   out.threads = memory.take<std::thread>(threads - 1);
   out.gpus = cluster::lay_out(memory, shape);
   out.score = score_memory::lay_out<serial_team>(memory, shape);
-  const bool searches = spec.search.steps > 0;
-  if (searches) {
+  if (spec.search.steps > 0) {
     out.outcomes = memory.take<node_outcome>(layers * size_cast(shape.nodes));
     out.budget = memory.take<int>(layers * size_cast(shape.nodes));
   }
   for (std::size_t t = 0; t < threads; ++t) {
-    worker_memory worker;
-    worker.sum = memory.take<float>(size_cast(shape.experts));
-    worker.layer = layer_memory::lay_out<serial_team>(memory, shape, spec.node);
-    worker.search = {};
-    worker.current = nullptr;
-    if (searches) {
-      const int samples = spec.search.sum_samples ? 1 : spec.max_samples;
-      worker.search = node_search::lay_out<serial_team>(memory, shape, spec.node, samples);
-      worker.current = memory.take<index_t>(size_cast(shape.slots));
-    }
-    worker.best_member = memory.take<index_t>(size_cast(std::max(shape.slots, shape.groups)));
-    worker.best_key = memory.take<std::uint64_t>(1);
+    const worker_memory worker = worker_memory::lay_out(memory, spec);
     if (out.workers) new (&out.workers[t]) worker_memory(worker);
   }
   return out;
@@ -90,17 +124,6 @@ const cpu_kernels& best_kernels() {
 #endif
   return baseline_kernels;
 }
-
-/// Any callable as a hook.
-template <class F>
-class hook_of final : public search_hook {
- public:
-  explicit hook_of(const F& f) : f_(f) {}
-  void search(const packing_problem& problem) override { f_(problem); }
-
- private:
-  const F& f_;
-};
 
 class cpu_planner final : public planner {
  public:
@@ -117,11 +140,23 @@ class cpu_planner final : public planner {
     const float_mode exact;
     stored_plan& next = memory_.plans[1 - current_];
     next.samples = input.loads.samples;
+    const bool has_budget = searches() && input.current.expert;
+    const bool shares = searches() && is_budget_shared(spec_.shape, input.current);
+    std::fill_n(memory_.budget, searches() ? count_nodes() : 0, has_budget ? input.current.most_changes : any_number);
+    first_fault_ = no_fault;
+    work_before_ = 0;
+    work_ = shares ? 2 * spec_.shape.layers : spec_.shape.layers;
+    progress_ = progress;
+
+    plan_layers(input, next, false);
+    if (has_budget) report(share_budgets(spec_.shape, input.current, memory_.outcomes, memory_.budget));
+    if (const fault_key key = first_fault_; key != no_fault)
+      throw read_fault(key, spec_.shape, input, memory_.outcomes);
+    work_before_ = spec_.shape.layers;
+    if (shares) plan_layers(input, next, true);
+
     next.changes = 0;
-    if (spec_.search.steps > 0)
-      search(input, next, progress);
-    else
-      balance(input, next, progress);
+    for (std::size_t i = 0; searches() && i < count_nodes(); ++i) next.changes += memory_.outcomes[i].changes;
     current_ = 1 - current_;
     has_plan_ = true;
   }
@@ -135,7 +170,7 @@ class cpu_planner final : public planner {
 
   void get_maps(const maps_view& out) override {
     for (int layer = 0; layer < spec_.shape.layers; ++layer)
-      kernels_.write_maps(spec_.shape, current().maps.of(spec_.shape, layer), layer, out);
+      kernels_.copy_maps(spec_.shape, current().maps.of(spec_.shape, layer), layer, out);
   }
 
   void get_stats(placement_stats& out) override {
@@ -148,172 +183,122 @@ class cpu_planner final : public planner {
  private:
   const stored_plan& current() const { return memory_.plans[current_]; }
 
-  /// By a member of the packing family.
-  void balance(const plan_input& input, stored_plan& next, progress_sink* progress) {
-    std::atomic<bool> bad{false};
-    bool stopped = false;
-    const auto plan_layer = [&](int worker, int layer, search_hook* hook) {
-      const worker_memory& own = memory_.workers[worker];
-      const float* const load = read_layer(input.loads, layer, next, own);
-      if (!load) {
-        bad = true;
-        return;
+  bool searches() const { return spec_.search.steps > 0; }
+  std::size_t count_nodes() const { return size_cast(spec_.shape.layers) * size_cast(spec_.shape.nodes); }
+
+  void report(fault_key key) {
+    fault_key first = first_fault_;
+    while (key < first && !first_fault_.compare_exchange_weak(first, key)) {
+    }
+  }
+
+  /// Whether the caller asks to stop after so many layers of this pass.
+  bool is_stopped_after(int layers) {
+    const float_mode whatever_the_callback_does;
+    return progress_ && progress_->stop_after(work_before_ + layers, work_);
+  }
+
+  /// Deals the layers to the threads. Where there are fewer of them, and candidates to try, it deals those of each
+  /// packing problem. `again`: only the nodes that made more changes than their budget is now.
+  void plan_layers(const plan_input& input, stored_plan& next, bool again) {
+    const int layers = spec_.shape.layers;
+    bool is_stopped = false;
+    deals_candidates_ = !searches() && layers < spec_.threads;
+    if (deals_candidates_) {
+      for (int layer = 0; !is_stopped && layer <= layers; ++layer) {
+        is_stopped = is_stopped_after(layer);
+        if (!is_stopped && layer < layers) plan_layer(input, next, memory_.workers[0], layer, again);
       }
-      kernels_.plan_layer({spec_.shape, spec_.rules, input.seed, layer, spec_.first_problem, load, own.layer,
-                           next.maps.of(spec_.shape, layer)},
-                          hook);
-    };
-    const auto stop_after = [&](int done) {
-      const float_mode whatever_the_callback_does;
-      if (progress && progress->stop_after(done, spec_.shape.layers)) stopped = true;
-      return stopped || bad;
-    };
-    if (spec_.shape.layers < spec_.threads) {
-      for (int layer = 0; layer < spec_.shape.layers && !stop_after(layer); ++layer) {
-        const auto share_out = [&](const packing_problem& problem) {
-          search_with_all_threads(problem, [&] { return stop_after(layer); });
-        };
-        hook_of<decltype(share_out)> hook(share_out);
-        plan_layer(0, layer, &hook);
-      }
-      if (!stopped && !bad) stop_after(spec_.shape.layers);
     } else {
       pool_.run(
-          spec_.shape.layers, [&](int worker, int layer) { plan_layer(worker, layer, nullptr); }, stop_after);
+          layers, [&](int worker, int layer) { plan_layer(input, next, memory_.workers[worker], layer, again); },
+          [&](int done) { return is_stopped = is_stopped_after(done); });
     }
-    if (bad) throw_first_fault(input, next);
-    if (stopped) throw cancelled{};
+    if (is_stopped) throw cancelled{};
   }
 
-  void search(const plan_input& input, stored_plan& next, progress_sink* progress) {
-    const int layers = spec_.shape.layers, nodes = spec_.shape.nodes;
-    const auto of = [&](int layer) { return size_cast(layer) * size_cast(nodes); };
-    const current_view& from = input.current;
-    std::fill_n(memory_.budget, of(layers), from.expert ? from.most_changes : any_number);
-    const bool shares = shares_budget(spec_.shape, from);
-    std::atomic<bool> bad{false};
-    bool stopped = false;
-    int before = 0;  // units of work, one for each layer
-    const auto stop_after = [&](int done) {
-      const float_mode whatever_the_callback_does;
-      if (progress && progress->stop_after(before + done, shares ? 2 * layers : layers)) stopped = true;
-      return stopped || bad;
-    };
-    const auto search_all = [&](auto has_to_be_searched) {
-      pool_.run(
-          layers,
-          [&](int worker, int layer) {
-            if (has_to_be_searched(layer) && !search_layer(input, next, worker, layer, before > 0, spec_.search.steps))
-              bad = true;
-          },
-          stop_after);
-      if (bad) throw_first_fault(input, next);
-      if (stopped) throw cancelled{};
-    };
-    search_all([](int) { return true; });
-    if (shares) {
-      for (int layer = 0; layer < layers; ++layer)
-        share_budget(memory_.outcomes + of(layer), nodes, from.most_changes, memory_.budget + of(layer));
-      if (!share_budget(memory_.outcomes, of(layers), from.most_changes_in_all, memory_.budget))
-        throw bad_budget{add_needed(memory_.outcomes, of(layers))};
-      before = layers;
-      search_all([&](int layer) {
-        bool has_too_much = false;
-        for (std::size_t i = of(layer); i < of(layer + 1); ++i)
-          has_too_much |= memory_.outcomes[i].changes > memory_.budget[i];
-        return has_too_much;
-      });
-    }
-    for (std::size_t i = 0; i < of(layers); ++i) next.changes += memory_.outcomes[i].changes;
-  }
-
-  /// False if the loads or the current placement cannot be used.
-  bool search_layer(const plan_input& input, stored_plan& next, int worker, int layer, bool again, int steps,
-                    layer_outcome* outcome = nullptr) {
-    const worker_memory& own = memory_.workers[worker];
-    const float* const load = read_layer(input.loads, layer, next, own);
-    if (!load) return false;
+  /// The phases of a plan, in their order (core/plan.h).
+  void plan_layer(const plan_input& input, stored_plan& next, const worker_memory& own, int layer, bool again) {
     const plan_shape& shape = spec_.shape;
-    const layer_samples samples =
-        spec_.search.sum_samples
-            ? layer_samples{load, 0, 1}
-            : layer_samples{next.load + size_cast(layer) * size_cast(shape.experts),
-                            size_cast(shape.layers) * size_cast(shape.experts), input.loads.samples};
-    search_rules rules = spec_.search;
-    rules.steps = steps;
-    const std::size_t nodes = size_cast(layer) * size_cast(shape.nodes);
-    const layer_outcome found = kernels_.search_layer({{shape, spec_.node, memory_.gpus, rules, samples, nullptr},
-                                                       layer,
-                                                       input.current,
-                                                       memory_.budget + nodes,
-                                                       again,
-                                                       load,
-                                                       own.layer,
-                                                       own.search,
-                                                       own.current,
-                                                       memory_.outcomes + nodes,
-                                                       next.maps.of(shape, layer)});
-    if (outcome) *outcome = found;
-    return found.fault == current_fault::none;
-  }
+    node_outcome* const outcomes = memory_.outcomes + size_cast(layer) * size_cast(shape.nodes);
+    const int* const budget = memory_.budget + size_cast(layer) * size_cast(shape.nodes);
+    const auto is_done = [&](int node) { return again && outcomes[node].changes <= budget[node]; };
+    int left = 0;
+    for (int node = 0; node < shape.nodes; ++node) left += again && is_done(node) ? 0 : 1;
+    if (left == 0) return;
 
-  /// Converts a layer's loads and returns their sum over the samples; null if they cannot be used.
-  const float* read_layer(const load_view& loads, int layer, stored_plan& plan, const worker_memory& worker) {
-    const int experts = spec_.shape.experts;
-    const float* sum = nullptr;
-    for (int s = 0; s < loads.samples; ++s) {
-      const std::size_t at = (size_cast(s) * size_cast(spec_.shape.layers) + size_cast(layer)) * size_cast(experts);
-      float* const out = plan.load + at;
-      float* const to = loads.samples == 1 ? out : worker.sum;
-      if (kernels_.read(loads, at, experts, s == 0, out, to) < experts) return nullptr;
-      sum = to;
+    const std::size_t stride = size_cast(shape.layers) * size_cast(shape.experts);
+    float* const samples = next.load + size_cast(layer) * size_cast(shape.experts);
+    fault_key fault = kernels_.read_layer(shape, input.loads, layer, samples, stride, own.sum);
+    if (fault == no_fault && input.current.expert)
+      fault = kernels_.read_current(shape, input.current, layer, own.current);
+    if (fault != no_fault) {
+      report(fault);
+      std::fill_n(outcomes, searches() ? shape.nodes : 0, node_outcome{});
+      return;
     }
-    return kernels_.total_is_finite(sum, experts) ? sum : nullptr;
-  }
 
-  /// Looks once more, in the order of the caller's buffer.
-  [[noreturn]] void throw_first_fault(const plan_input& input, stored_plan& scratch) {
-    const load_view& loads = input.loads;
-    const worker_memory& worker = memory_.workers[0];
-    const int experts = spec_.shape.experts, layers = spec_.shape.layers;
-    for (int s = 0; s < loads.samples; ++s)
-      for (int layer = 0; layer < layers; ++layer) {
-        const std::size_t at = (size_cast(s) * size_cast(layers) + size_cast(layer)) * size_cast(experts);
-        const int e = kernels_.read(loads, at, experts, true, worker.sum, worker.sum);
-        if (e < experts) visit_loads(loads, [&](auto* in) { throw bad_load{s, layer, e, in[at + size_cast(e)]}; });
-      }
-    for (int layer = 0; layer < layers; ++layer)
-      if (!read_layer(loads, layer, scratch, worker)) throw bad_total{layer};
-    for (int layer = 0; input.current.expert && layer < layers; ++layer) {
-      layer_outcome found{};
-      if (search_layer(input, scratch, 0, layer, false, 0, &found)) continue;
-      throw bad_current{found, layer,
-                        found.fault == current_fault::value
-                            ? input.current[size_cast(layer) * size_cast(spec_.shape.slots) + size_cast(found.at)]
-                            : 0};
+    if (places_groups(shape)) kernels_.prepare_groups(shape, own.sum, own.groups, own.packing.sort);
+    const packing_problem groups = own.groups.onto_nodes(shape, input.seed, layer);
+    pack(groups, own);
+    kernels_.number_experts(shape, groups, own.member, input.current.expert ? own.packed_expert : own.node_expert);
+    const layer_maps maps = next.maps.of(shape, layer);
+    if (!searches()) {
+      for (int node = 0; node < shape.nodes; ++node) pack_node(input, own, layer, node, maps);
+      return;
     }
-    throw std::logic_error("what is planned from changed while it was read");
+    const search_task task{
+        shape,
+        spec_.node,
+        memory_.gpus,
+        spec_.search,
+        spec_.search.sum_samples ? layer_samples{own.sum, 0, 1} : layer_samples{samples, stride, input.loads.samples},
+        input.current.expert ? own.current : nullptr};
+    if (task.current) kernels_.keep_groups(task, groups, own.packed_expert, own.kept, own.node_expert);
+    for (int node = 0; node < shape.nodes; ++node)
+      if (!is_done(node))
+        outcomes[node] = kernels_.search_node(task, node, budget[node], experts_of(own, node), own.search, maps);
   }
 
-  /// Deals the candidates of one problem, sorted by worker 0, to all threads.
-  template <class Stop>
-  void search_with_all_threads(const packing_problem& problem, Stop stop) {
-    bool stopped = false;
+  const index_t* experts_of(const worker_memory& own, int node) const {
+    return own.node_expert + size_cast(node) * size_cast(spec_.node.experts);
+  }
+
+  void pack_node(const plan_input& input, const worker_memory& own, int layer, int node, const layer_maps& maps) {
+    kernels_.prepare_node(spec_.shape, own.sum, experts_of(own, node), own.node, own.prepare);
+    const packing_problem gpus =
+        own.node.onto_gpus(spec_.shape, input.seed, layer, spec_.first_problem + static_cast<std::uint32_t>(node));
+    pack(gpus, own);
+    kernels_.write_maps(gpus, own.node, node, spec_.node.experts, own.member, maps);
+  }
+
+  /// Leaves the members of the best candidate in own.member, if there is a choice.
+  void pack(const packing_problem& problem, const worker_memory& own) {
+    if (is_identity(problem)) return;
+    if (deals_candidates_)
+      deal_candidates(problem, own);
+    else
+      kernels_.try_candidates(problem, spec_.rules, 0, spec_.rules.candidates, own.packing, own.member);
+  }
+
+  /// The same by all threads.
+  void deal_candidates(const packing_problem& problem, const worker_memory& own) {
+    bool is_stopped = false;
     const int shares = spec_.threads, candidates = spec_.rules.candidates;
     pool_.run(
         shares,
         [&](int thread, int share) {
           const worker_memory& worker = memory_.workers[share];
-          *worker.best_key = kernels_.try_candidates(problem, spec_.rules, candidates * share / shares,
-                                                     candidates * (share + 1) / shares, memory_.workers[0].layer.items,
-                                                     memory_.workers[thread].layer.packing, worker.best_member);
+          *worker.share_key = kernels_.try_candidates(problem, spec_.rules, candidates * share / shares,
+                                                      candidates * (share + 1) / shares,
+                                                      memory_.workers[thread].packing, worker.share_member);
         },
-        [&](int) { return stopped = stop(); });
-    if (stopped) throw cancelled{};  // not all candidates have been tried
+        [&](int) { return is_stopped = is_stopped_after(problem.layer); });
+    if (is_stopped) throw cancelled{};  // not all candidates have been tried
     const worker_memory* const best =
         std::min_element(memory_.workers, memory_.workers + shares,
-                         [](const worker_memory& a, const worker_memory& b) { return *a.best_key < *b.best_key; });
-    std::copy_n(best->best_member, problem.items, memory_.workers[0].layer.member);
+                         [](const worker_memory& a, const worker_memory& b) { return *a.share_key < *b.share_key; });
+    std::copy_n(best->share_member, problem.items, own.member);
   }
 
   plan_spec spec_;
@@ -322,6 +307,11 @@ class cpu_planner final : public planner {
   thread_pool pool_;
   int current_ = 0;
   bool has_plan_ = false;
+  // Of the call at work:
+  std::atomic<fault_key> first_fault_{no_fault};
+  bool deals_candidates_ = false;
+  progress_sink* progress_ = nullptr;
+  int work_before_ = 0, work_ = 0;  // in layers: of the passes before this one, and of all
 };
 
 const char* why_unavailable() { return nullptr; }

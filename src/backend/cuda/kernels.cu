@@ -21,7 +21,7 @@ __device__ void try_blocks(const submit_job& job, const packing_step& step, char
   const int threads = static_cast<int>(blockDim.x), warps = threads / 32, warp = static_cast<int>(threadIdx.x) / 32;
   const int blocks = (step.shares + warps - 1) / warps;
   const int work = job.shape.layers * step.problems_in_layer * blocks;
-  char* const own = memory + step.bytes + size_cast(warp) * packing_scratch(step.items, step.packs);
+  char* const own = memory + step.bytes + size_cast(warp) * packing_bytes(step.items, step.packs);
   warp_team team;
   for (int b = blockIdx.x; b < work; b += gridDim.x) {
     const int problem = b / blocks, share = b % blocks * warps + warp;

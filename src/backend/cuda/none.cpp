@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The CUDA backend of a build that has none.
 #include "backend/backend.h"
+#include "backend/faults.h"
 
 namespace eplb {
 namespace {

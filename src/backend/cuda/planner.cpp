@@ -9,9 +9,11 @@
 #include <new>
 #include <optional>
 
+#include "backend/backend.h"
 #include "backend/cpu/float_mode.h"
 #include "backend/cpu/kernels.h"
 #include "backend/cuda/kernels.h"
+#include "backend/faults.h"
 
 namespace eplb {
 namespace {
@@ -120,7 +122,7 @@ launch_form form_of_blocks(int blocks, std::size_t bytes) {
 
 /// One warp for each share of the candidates; blocks of warps with the same problem.
 launch_form form_of_shares(int problems, const packing_step& step) {
-  const std::size_t each = packing_scratch(step.items, step.packs);
+  const std::size_t each = packing_bytes(step.items, step.packs);
   for (int warps = std::min(step.shares, most_warps); warps >= 1; --warps) {
     const std::size_t bytes = step.bytes + size_cast(warps) * each;
     if (bytes <= most_shared) return {problems * ((step.shares + warps - 1) / warps), warps, bytes, 0};
@@ -143,20 +145,20 @@ launch_plan plan_launches(const plan_spec& spec) {
   launch_plan out{};
   out.shares = std::min(spec.rules.candidates, std::max(1, most_at_once / nodes));
   if (places_groups(shape)) {
-    out.place_groups = {true, shape.groups, shape.nodes, 1, bytes_of<group_problem_memory>(shape), out.shares};
-    out.prepare_groups = form_of_blocks(shape.layers, prepare_scratch(shape));
+    out.place_groups = {true, shape.groups, shape.nodes, 1, problem_bytes<group_problem>(shape), out.shares};
+    out.prepare_groups = form_of_blocks(shape.layers, scratch_bytes<group_scratch>(shape));
     out.try_groups = form_of_shares(shape.layers, out.place_groups);
   }
   if (searches) {
-    out.search = form_of_blocks(nodes, search_scratch(shape, spec.node, spec.max_samples));
+    out.search = form_of_blocks(nodes, search_bytes(shape, spec.node, spec.max_samples));
   } else {
     const int items = shape.slots / shape.nodes, packs = shape.gpus / shape.nodes;
     out.pack_replicas = {
-        false, items, packs, shape.nodes, bytes_of<node_problem_memory>(shape), items == packs ? 1 : out.shares};
-    out.prepare_nodes = form_of_blocks(nodes, prepare_scratch(shape));
+        false, items, packs, shape.nodes, problem_bytes<node_problem>(shape), items == packs ? 1 : out.shares};
+    out.prepare_nodes = form_of_blocks(nodes, scratch_bytes<node_scratch>(shape));
     out.try_replicas = form_of_shares(nodes, out.pack_replicas);
   }
-  out.judge = form_of_blocks(shape.layers, score_scratch(shape));
+  out.judge = form_of_blocks(shape.layers, score_bytes(shape));
   return out;
 }
 
@@ -333,7 +335,7 @@ class cuda_planner final : public planner, public stream_planner {
       submit_and_wait(input, ticket);
       outcome = read_state().outcome;
       // Told last of all, and not with our device current: whatever the callback does, the plan before is still there.
-      stop = outcome.fault == fault_kind::none && progress && progress->stop_after(layers, layers);
+      stop = outcome.fault.kind == fault_kind::none && progress && progress->stop_after(layers, layers);
     } catch (...) {
       take_back(resources_->stream, ticket);
       throw;
@@ -370,7 +372,7 @@ class cuda_planner final : public planner, public stream_planner {
     fetch(from.replica_count, host_.maps.replica_count, spec_.shape.experts);
     synchronize();
     for (int layer = 0; layer < spec_.shape.layers; ++layer)
-      baseline_kernels.write_maps(spec_.shape, host_.maps.of(spec_.shape, layer), layer, out);
+      baseline_kernels.copy_maps(spec_.shape, host_.maps.of(spec_.shape, layer), layer, out);
   }
 
   void get_stats(placement_stats& out) override {
@@ -565,7 +567,7 @@ class cuda_planner final : public planner, public stream_planner {
     };
     copy(&state, device_.state, cudaMemcpyDeviceToHost);
     state.fault_inverted = 0;
-    state.is_short = state.most_replicas = state.arrived = 0;
+    state.most_replicas = state.arrived = 0;
     if (state.last_submit == ticket) {  // it was finished, and no graph has planned since
       state.current = state.current_before;
       state.outcome = state.outcome_before;
@@ -608,7 +610,7 @@ class cuda_planner final : public planner, public stream_planner {
     }
     if (spec_.search.steps > 0) {
       check(launch_search(job, false, launches_.search, stream), "launching search");
-      if (shares_budget(spec_.shape, input.current))
+      if (is_budget_shared(spec_.shape, input.current))
         check(launch_search(job, true, launches_.search, stream), "launching search");
       return;
     }
@@ -651,24 +653,7 @@ class cuda_planner final : public planner, public stream_planner {
   }
 
   static void throw_fault(const plan_outcome& outcome) {
-    const int sample = static_cast<int>(outcome.sample), layer = static_cast<int>(outcome.layer);
-    const int expert = static_cast<int>(outcome.expert);
-    const std::uint64_t value = std::uint64_t{outcome.value_high} << 32 | outcome.value_low;
-    switch (outcome.fault) {
-      case fault_kind::none:
-        return;
-      case fault_kind::load:
-        if (outcome.is_real) throw bad_load(sample, layer, expert, __builtin_bit_cast(double, value));
-        throw bad_load(sample, layer, expert, static_cast<std::int64_t>(value));
-      case fault_kind::total:
-        throw bad_total{layer};
-      case fault_kind::current:
-        throw bad_current{outcome.current, layer, static_cast<std::int64_t>(value)};
-      case fault_kind::budget:
-        throw bad_budget{{static_cast<std::int64_t>(value), outcome.current.fault}};
-      case fault_kind::inverse:
-        throw narrow_inverse{outcome.width, outcome.max_replica_count};
-    }
+    if (outcome.fault.kind != fault_kind::none) throw outcome.fault;
   }
 
   plan_spec spec_;

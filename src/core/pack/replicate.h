@@ -2,6 +2,7 @@
 // Step 2: which experts get more than one slot.
 #pragma once
 
+#include "core/arena.h"
 #include "core/keys.h"
 
 namespace eplb {

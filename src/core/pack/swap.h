@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/keys.h"
+#include "core/rules.h"
 
 namespace eplb {
 namespace {
@@ -12,11 +13,11 @@ namespace {
 /// what stands there looks like items of an immensely loaded pack, with which no swap gains.
 struct packing {
   int items, packs;
-  const float* load;  // [items +] descending
-  index_t* member;    // [packs][items / packs] items of each pack, in sorted order
-  float* pack_load;   // [packs] sum over the members, in that order
-  index_t* pack;      // [items] pack of each item            } kept by the
-  float* own_load;    // [items +] load of that item's pack   } refinement
+  const float* load;         // [items +] descending
+  index_t* member;           // [packs][items / packs] items of each pack, in sorted order
+  float* pack_load;          // [packs] sum over the members, in that order
+  index_t* pack_of_item;     // [items]            } kept by the
+  float* pack_load_of_item;  // [items +] load of that item's pack   } refinement
 
   EPLB_HOST_DEVICE int room() const { return items / packs; }
   EPLB_HOST_DEVICE index_t* members_of(int which) const { return member + size_cast(which) * size_cast(room()); }
@@ -40,8 +41,8 @@ EPLB_HOST_DEVICE inline void refresh_pack(const packing& p, int pack) {
   const float sum = p.pack_load[pack] = sum_pack(p, pack);
   const index_t* member = p.members_of(pack);
   for (int seat = 0; seat < p.room(); ++seat) {
-    p.pack[member[seat]] = static_cast<index_t>(pack);
-    p.own_load[member[seat]] = sum;
+    p.pack_of_item[member[seat]] = static_cast<index_t>(pack);
+    p.pack_load_of_item[member[seat]] = sum;
   }
 }
 
@@ -76,10 +77,13 @@ struct square_gain {
   EPLB_HOST_DEVICE std::int32_t bound(float d, float slack) const { return order_bits(2.00001f * (d * (slack - d))); }
 };
 
-/// The best swap that the group has seen: its gain, as bits, and the first row that reaches it.
+/// Comes after the row of every item.
+constexpr int no_row = max_extent;
+
+/// The best swap that the team has seen: its gain, as bits, and the first row that reaches it.
 struct best_swap {
   std::int32_t gain = order_bits(least_gain) + 1;  // the least that counts
-  int row = max_extent;                            // of none
+  int row = no_row;
 };
 
 /// Looks at swaps of item i with the later, lighter items. No partner's pack is more than `slack` lighter than the
@@ -89,13 +93,13 @@ template <class Team, class Gain>
 EPLB_HOST_DEVICE void look_at_row(Team& team, const packing& p, Gain gain, int i, float slack, best_swap& best) {
   constexpr int width = Team::vector_width;
   if (gain.bound(slack / 2, slack) < best.gain) return;
-  const float load = p.load[i], own = p.own_load[i];
+  const float load = p.load[i], own = p.pack_load_of_item[i];
   std::int32_t highest = best.gain - 1;
   for (int j = i + 1 + team.rank() * width; j < p.items; j += team.size() * width) {
     const float d = load - p.load[j];
     if (2 * d > slack && gain.bound(d, slack) < best.gain) break;
     for (int k = j; k < j + width; ++k) {
-      const std::int32_t g = gain(load - p.load[k], own - p.own_load[k]);
+      const std::int32_t g = gain(load - p.load[k], own - p.pack_load_of_item[k]);
       highest = g > highest ? g : highest;
     }
   }
@@ -109,11 +113,11 @@ template <class Team, class Gain>
 EPLB_HOST_DEVICE std::uint64_t swap_key(Team& team, const packing& p, Gain gain, const best_swap& best) {
   constexpr int width = Team::vector_width;
   const int i = best.row;
-  if (i == max_extent) return last_key;
-  const float load = p.load[i], own = p.own_load[i];
+  if (i == no_row) return last_key;
+  const float load = p.load[i], own = p.pack_load_of_item[i];
   for (int j = i + 1 + team.rank() * width; j < p.items; j += team.size() * width)
     for (int k = j; k < j + width; ++k)
-      if (gain(load - p.load[k], own - p.own_load[k]) == best.gain)
+      if (gain(load - p.load[k], own - p.pack_load_of_item[k]) == best.gain)
         return heaviest_key(
             bits_float(static_cast<std::uint32_t>(best.gain)),
             static_cast<std::uint32_t>(i) * static_cast<std::uint32_t>(p.items) + static_cast<std::uint32_t>(k));
@@ -195,6 +199,22 @@ EPLB_HOST_DEVICE extremes find_extremes(Team& team, const packing& p) {
   return {static_cast<int>(key_index(team.min(heavy))), static_cast<int>(key_index(team.min(light)))};
 }
 
+/// The key of the best swap within the scope.
+template <class Team>
+EPLB_HOST_DEVICE std::uint64_t find_swap(Team& team, const packing& p, swap_scope scope, int heavy, int light) {
+  switch (scope) {
+    case swap_scope::none:
+      break;
+    case swap_scope::heaviest_lightest:
+      return best_of_two_packs(team, p, heavy, light);
+    case swap_scope::heaviest_any:
+      return best_of_heaviest(team, p, heavy, light);
+    case swap_scope::any_any:
+      return best_of_all(team, p, heavy, light);
+  }
+  return last_key;
+}
+
 /// Packs of at least this load.
 template <class Team>
 EPLB_HOST_DEVICE int count_heavier(Team& team, const packing& p, float load) {
@@ -211,18 +231,16 @@ EPLB_HOST_DEVICE void refine(Team& team, const packing& p, swap_scope scope, int
   if (scope == swap_scope::none) return;
   const int rank = team.rank(), size = team.size();
   for (int pack = rank; pack < p.packs; pack += size) refresh_pack(p, pack);
-  for (int k = rank; k < Team::vector_width; k += size) p.own_load[p.items + k] = FLT_MAX;
+  for (int k = rank; k < Team::vector_width; k += size) p.pack_load_of_item[p.items + k] = FLT_MAX;
   team.sync();
   for (int round = 0; round < max_swaps; ++round) {
     if (to_beat < infinity && count_heavier(team, p, to_beat) > max_swaps - round) return;
     const auto [heavy, light] = find_extremes(team, p);
-    const std::uint64_t best = scope == swap_scope::any_any        ? best_of_all(team, p, heavy, light)
-                               : scope == swap_scope::heaviest_any ? best_of_heaviest(team, p, heavy, light)
-                                                                   : best_of_two_packs(team, p, heavy, light);
+    const std::uint64_t best = find_swap(team, p, scope, heavy, light);
     if (best == last_key) return;
     const auto items = static_cast<std::uint32_t>(p.items);
     const auto i = static_cast<int>(key_index(best) / items), j = static_cast<int>(key_index(best) % items);
-    const int a = p.pack[i], b = p.pack[j];
+    const int a = p.pack_of_item[i], b = p.pack_of_item[j];
     team.sync();
     for (int side = rank; side < 2; side += size) {
       const int pack = side == 0 ? a : b;

@@ -5,16 +5,41 @@
 #include <cmath>
 #include <initializer_list>
 
-#include "core/plan.h"
+#include "core/pack/lpt.h"
+#include "core/pack/problem.h"
+#include "core/pack/replicate.h"
 #include "core/search/state.h"
 
 namespace eplb {
 
-/// Loads of one layer, each sample as it was recorded.
-struct layer_samples {
-  const float* load;  // [samples][experts], `stride` apart
-  std::size_t stride;
-  int samples;
+/// What a search takes to find its start.
+struct start_memory {
+  float* load;  // [experts] by which replicas are given out
+  replicas replica;
+  sorted_items sorted;        // the replicas
+  std::uint64_t* hottest;     // tournament of the experts
+  sort_memory sort;           // of the replicas
+  std::uint64_t* tournament;  // of the gpus
+  index_t* member;            // [slots] replicas of each gpu
+  index_t* used;              // [gpus] slots
+  float* gpu_load;            // [gpus]
+
+  template <class Team>
+  EPLB_HOST_DEVICE static start_memory lay_out(arena& memory, const node_size& node) {
+    start_memory out;
+    out.load = memory.take<float>(size_cast(node.experts));
+    out.replica = replicas::lay_out(memory, node.experts, node.slots);
+    out.sorted = sorted_items::lay_out<Team>(memory, node.slots);
+    memory.overlay([&] { out.hottest = memory.take<std::uint64_t>(Team::tournament::words(node.experts)); },
+                   [&] { out.sort = sort_memory::lay_out(memory, node.slots); },
+                   [&] {
+                     out.tournament = memory.take<std::uint64_t>(Team::tournament::words(node.gpus));
+                     out.member = memory.take<index_t>(size_cast(node.slots));
+                     out.used = memory.take<index_t>(size_cast(node.gpus));
+                     out.gpu_load = memory.take<float>(size_cast(node.gpus));
+                   });
+    return out;
+  }
 };
 
 namespace {
@@ -23,25 +48,26 @@ namespace {
 template <class Team>
 EPLB_HOST_DEVICE search_problem describe_node(Team& team, const cluster& gpus, int node, const node_size& size,
                                               const search_rules& rules, int samples, const float* load,
-                                              bool from_current, const search_memory& m) {
+                                              bool from_current, const search_state& state) {
   const int begin = gpus.first_gpu[node], count = gpus.first_gpu[node + 1] - begin;
   int slots = 0;
   for (int g = 0; g < count; ++g) {
     const int gpu = gpus.gpu[begin + g], room = gpus.slots_of(gpu);
     if (g % team.size() == team.rank()) {
-      m.first[g] = static_cast<index_t>(slots);
-      m.gpu_pace[g] = 1 / gpus.speed[gpu];
+      state.first[g] = static_cast<index_t>(slots);
+      state.gpu_pace[g] = 1 / gpus.speed[gpu];
       for (int slot = slots; slot < slots + room; ++slot) {
-        m.gpu_of[slot] = static_cast<index_t>(g);
-        m.pace[slot] = m.gpu_pace[g];
+        state.gpu_of[slot] = static_cast<index_t>(g);
+        state.slot_pace[slot] = state.gpu_pace[g];
       }
     }
     slots += room;
   }
-  if (team.rank() == 0) m.first[count] = static_cast<index_t>(slots);
+  if (team.rank() == 0) state.first[count] = static_cast<index_t>(slots);
   team.sync();
-  return {size.experts,           slots,       count, samples, load, m.first, m.gpu_of, m.gpu_pace, rules.squarings,
-          rules.allow_duplicates, from_current};
+  return {size.experts, slots,        count,          samples,          load,
+          state.first,  state.gpu_of, state.gpu_pace, rules.cost_power, rules.allow_duplicates,
+          from_current};
 }
 
 /// The loads of a node's experts, each sample scaled so that a gpu of speed 1 has 1 on the average of the layer; a
@@ -76,60 +102,53 @@ EPLB_HOST_DEVICE void mean_loads(Team& team, const search_problem& p, float* out
   team.sync();
 }
 
-/// Heaviest first, each replica to the gpu that bears least and has room. With a slot a gpu the replicas stay in order.
+/// The gpus of a node as packs.
+struct gpu_packs {
+  const search_problem& p;
+  int count;
+  static constexpr bool are_alike = false;
+
+  EPLB_HOST_DEVICE int room(int gpu) const { return p.room(gpu); }
+  EPLB_HOST_DEVICE int first_seat(int gpu) const { return p.first[gpu]; }
+  EPLB_HOST_DEVICE float weigh(int gpu, float load) const { return load * p.pace[gpu]; }
+};
+
+/// Replicas by load, packed as lpt does. With at most a slot a gpu they stay in order.
 template <class Team>
-EPLB_HOST_DEVICE void pack_replicas(Team& team, const search_problem& p, const layer_memory& memory,
-                                    const search_memory& m) {
+EPLB_HOST_DEVICE void start_from_nothing(Team& team, const search_problem& p, const start_memory& memory,
+                                         int most_replicas, const search_state& state) {
   const replicas& replica = memory.replica;
-  int most = 0;
-  for (int gpu = 0; gpu < p.gpus; ++gpu) most = p.room(gpu) > most ? p.room(gpu) : most;
-  if (most == 1) {
-    for (int slot = team.rank(); slot < p.slots; slot += team.size()) m.expert[slot] = replica.expert[slot];
-    team.sync();
-    return;
+  replicate(team, memory.load, p.experts, p.slots, replica, memory.hottest, most_replicas);
+  for (int e = team.rank(); e < p.experts; e += team.size()) state.count[e] = replica.count[e];
+  int most_room = 0;
+  for (int gpu = 0; gpu < p.gpus; ++gpu) most_room = p.room(gpu) > most_room ? p.room(gpu) : most_room;
+  if (most_room > 1) {
+    sort_items(team, replica.load, p.slots, memory.sorted, memory.sort);
+    pack_lpt(team, memory.sorted.load, p.slots, gpu_packs{p, p.gpus}, memory.member, memory.gpu_load, memory.used,
+             memory.tournament);
   }
-  sort_items(team, {p.slots, p.gpus, replica.load, 0, 0, 0}, memory.items, memory.packing.sort);
-  index_t* const used = memory.packing.used;
-  float* const borne = memory.packing.pack_load;
-  team.subteam([&]<class Lanes>(Lanes& lanes) {
-    for (int gpu = lanes.rank(); gpu < p.gpus; gpu += lanes.size()) {
-      used[gpu] = 0;
-      borne[gpu] = 0;
-    }
-    typename Lanes::tournament lightest(lanes, memory.packing.tournament, p.gpus, [&](int gpu) {
-      return p.room(gpu) > 0 ? lightest_key(0, static_cast<std::uint32_t>(gpu)) : last_key;
-    });
-    for (int item = 0; item < p.slots; ++item) {
-      const auto gpu = static_cast<int>(key_index(lightest.leader()));
-      if (gpu % lanes.size() != lanes.rank()) continue;
-      const int seat = used[gpu];
-      const float load = add_loads(borne[gpu], memory.items.load[item] * p.pace[gpu]);
-      const std::uint64_t key = lightest_key(load, static_cast<std::uint32_t>(gpu));
-      m.expert[p.first[gpu] + seat] = replica.expert[memory.items.index[item]];
-      borne[gpu] = load;
-      used[gpu] = static_cast<index_t>(seat + 1);
-      lightest.replace(gpu, seat + 1 < p.room(gpu) ? key : last_key);
-    }
-  });
+  for (int slot = team.rank(); slot < p.slots; slot += team.size())
+    state.expert[slot] = replica.expert[most_room > 1 ? memory.sorted.index[memory.member[slot]] : slot];
+  team.sync();
 }
 
 /// Parts replicas of one expert on one gpu: each of them changes places with the slot nearest in load of the first
 /// sample that both gpus can take, if that is within the budget. Counts the changes and returns how many are left.
 template <class Team>
-EPLB_DEVICE_NOINLINE int part_duplicates(Team& team, const search_problem& p, const search_memory& m, int budget,
+EPLB_DEVICE_NOINLINE int part_duplicates(Team& team, const search_problem& p, const search_state& state, int budget,
                                          int& changes) {
   const int rank = team.rank(), size = team.size();
   int left = 0;
   for (int slot = 0; slot < p.slots; ++slot) {
-    const int x = m.expert[slot];
+    const int x = state.expert[slot];
     bool is_duplicate = false;
-    for (int other = p.first[p.gpu_of[slot]]; other < slot; ++other) is_duplicate |= m.expert[other] == x;
+    for (int other = p.first[p.gpu_of[slot]]; other < slot; ++other) is_duplicate |= state.expert[other] == x;
     if (!is_duplicate) continue;
     std::uint64_t best = last_key;
     for (int j = rank; j < p.slots; j += size) {
-      if (!may_swap(p, m, slot, j)) continue;
-      if (p.from_current && more_changes_of_swap(p, m, slot, j) > budget - changes) continue;
-      const float apart = m.share[slot] - m.share[j];
+      if (!may_swap(p, state, slot, j)) continue;
+      if (p.from_current && more_changes_of_swap(p, state, slot, j) > budget - changes) continue;
+      const float apart = state.share[slot] - state.share[j];
       const std::uint64_t key = lightest_key(apart < 0 ? -apart : apart, static_cast<std::uint32_t>(j));
       best = key < best ? key : best;
     }
@@ -139,12 +158,12 @@ EPLB_DEVICE_NOINLINE int part_duplicates(Team& team, const search_problem& p, co
       continue;
     }
     const auto j = static_cast<int>(key_index(best));
-    if (p.from_current) changes += more_changes_of_swap(p, m, slot, j);
+    if (p.from_current) changes += more_changes_of_swap(p, state, slot, j);
     team.sync();
     if (rank == 0) {
-      exchange(p, m, slot, j);
-      refresh_gpu<Team>(p, m, p.gpu_of[slot]);
-      refresh_gpu<Team>(p, m, p.gpu_of[j]);
+      exchange(p, state, slot, j);
+      refresh_gpu<Team>(p, state, p.gpu_of[slot]);
+      refresh_gpu<Team>(p, state, p.gpu_of[j]);
     }
     team.sync();
   }
@@ -154,13 +173,13 @@ EPLB_DEVICE_NOINLINE int part_duplicates(Team& team, const search_problem& p, co
 /// The expert with the largest load per replica, those without any first, of all that a gpu may take; of all there
 /// are if there is none of these.
 template <class Team>
-EPLB_DEVICE_NOINLINE int neediest_expert(Team& team, const search_problem& p, const search_memory& m, const float* load,
-                                         int gpu) {
+EPLB_DEVICE_NOINLINE int neediest_expert(Team& team, const search_problem& p, const search_state& state,
+                                         const float* load, int gpu) {
   for (const bool any : {false, true}) {
     std::uint64_t best = last_key;
     for (int e = team.rank(); e < p.experts; e += team.size()) {
-      if (!any && count_on(p, m.expert, gpu, e) > 0) continue;
-      const float need = m.count[e] > 0 ? load[e] / static_cast<float>(m.count[e]) : FLT_MAX;
+      if (!any && count_on(p, state.expert, gpu, e) > 0) continue;
+      const float need = state.count[e] > 0 ? load[e] / static_cast<float>(state.count[e]) : FLT_MAX;
       const std::uint64_t key = heaviest_key(need, static_cast<std::uint32_t>(e));
       best = key < best ? key : best;
     }
@@ -172,27 +191,28 @@ EPLB_DEVICE_NOINLINE int neediest_expert(Team& team, const search_problem& p, co
 
 /// Counts the replicas of each expert.
 template <class Team>
-EPLB_HOST_DEVICE void count_replicas(Team& team, const search_problem& p, const search_memory& m) {
+EPLB_HOST_DEVICE void count_replicas(Team& team, const search_problem& p, const search_state& state) {
   const int rank = team.rank(), size = team.size();
   team.sync();  // others may still be reading the counts there were
-  for (int e = rank; e < p.experts; e += size) m.count[e] = 0;
+  for (int e = rank; e < p.experts; e += size) state.count[e] = 0;
   for (int slot = 0; slot < p.slots; ++slot) {
-    const int e = m.expert[slot];
-    if (e != no_expert && e % size == rank) ++m.count[e];
+    const int e = state.expert[slot];
+    if (e != no_expert && e % size == rank) ++state.count[e];
   }
   team.sync();
 }
 
 /// Fills the empty slots.
 template <class Team>
-EPLB_DEVICE_NOINLINE void fill_slots(Team& team, const search_problem& p, const search_memory& m, const float* load) {
+EPLB_DEVICE_NOINLINE void fill_slots(Team& team, const search_problem& p, const search_state& state,
+                                     const float* load) {
   for (int slot = 0; slot < p.slots; ++slot) {
-    if (m.expert[slot] != no_expert) continue;
-    const int e = neediest_expert(team, p, m, load, p.gpu_of[slot]);
+    if (state.expert[slot] != no_expert) continue;
+    const int e = neediest_expert(team, p, state, load, p.gpu_of[slot]);
     team.sync();
     if (team.rank() == 0) {
-      m.expert[slot] = static_cast<index_t>(e);
-      ++m.count[e];
+      state.expert[slot] = static_cast<index_t>(e);
+      ++state.count[e];
     }
     team.sync();
   }
@@ -202,75 +222,75 @@ EPLB_DEVICE_NOINLINE void fill_slots(Team& team, const search_problem& p, const 
 /// like if that is possible for any placement with these counts (Gale and Ryser, 1957); a replica that would is
 /// given to another expert. A start without balance, for the few cases in which a better one cannot be mended.
 template <class Team>
-EPLB_DEVICE_NOINLINE void deal_replicas(Team& team, const search_problem& p, const search_memory& m, const float* load,
-                                        index_t* used) {
+EPLB_DEVICE_NOINLINE void deal_replicas(Team& team, const search_problem& p, const search_state& state,
+                                        const float* load, index_t* used) {
   const int rank = team.rank(), size = team.size();
   int most = 0;
-  for (int e = 0; e < p.experts; ++e) most = m.count[e] > most ? m.count[e] : most;
+  for (int e = 0; e < p.experts; ++e) most = state.count[e] > most ? state.count[e] : most;
   team.sync();  // others may still be looking for duplicates
-  for (int slot = rank; slot < p.slots; slot += size) m.expert[slot] = no_expert;
+  for (int slot = rank; slot < p.slots; slot += size) state.expert[slot] = no_expert;
   for (int gpu = rank; gpu < p.gpus; gpu += size) used[gpu] = 0;
   team.sync();
   for (int count = most; count > 0; --count)
     for (int e = 0; e < p.experts; ++e) {
-      if (m.count[e] != count) continue;
+      if (state.count[e] != count) continue;
       for (int replica = 0; replica < count; ++replica) {
         std::uint64_t best = last_key;
         for (int gpu = rank; gpu < p.gpus; gpu += size) {
           const int room = p.room(gpu) - used[gpu];
-          if (room == 0 || count_on(p, m.expert, gpu, e) > 0) continue;
+          if (room == 0 || count_on(p, state.expert, gpu, e) > 0) continue;
           const std::uint64_t key = std::uint64_t(max_extent - room) << 32 | static_cast<std::uint32_t>(gpu);
           best = key < best ? key : best;
         }
         best = team.min(best);
         if (best == last_key) break;
         const auto gpu = static_cast<int>(key_index(best));
-        if (rank == 0) m.expert[p.first[gpu] + used[gpu]++] = static_cast<index_t>(e);
+        if (rank == 0) state.expert[p.first[gpu] + used[gpu]++] = static_cast<index_t>(e);
         team.sync();
       }
     }
-  count_replicas(team, p, m);
-  fill_slots(team, p, m, load);
+  count_replicas(team, p, state);
+  fill_slots(team, p, state, load);
 }
 
 /// Begins with what there is: empty slots are filled, and experts without a slot get one of an expert with several,
 /// where it is missed least. Returns the changes that this takes.
 template <class Team>
-EPLB_DEVICE_NOINLINE int start_from_current(Team& team, const search_problem& p, const search_memory& m,
+EPLB_DEVICE_NOINLINE int start_from_current(Team& team, const search_problem& p, const search_state& state,
                                             const float* load) {
   const int rank = team.rank(), size = team.size();
-  for (int slot = rank; slot < p.slots; slot += size) m.expert[slot] = m.home[slot];
-  for (int e = rank; e < p.experts; e += size) m.some_slot[e] = no_expert;
-  count_replicas(team, p, m);
-  fill_slots(team, p, m, load);
+  for (int slot = rank; slot < p.slots; slot += size) state.expert[slot] = state.current[slot];
+  for (int e = rank; e < p.experts; e += size) state.some_slot[e] = no_expert;
+  count_replicas(team, p, state);
+  fill_slots(team, p, state, load);
   for (int e = 0; e < p.experts; ++e) {
-    if (m.count[e] > 0) continue;
+    if (state.count[e] > 0) continue;
     std::uint64_t best = last_key;
     for (int slot = rank; slot < p.slots; slot += size) {
-      const int z = m.expert[slot];
-      if (m.count[z] < 2) continue;
+      const int z = state.expert[slot];
+      if (state.count[z] < 2) continue;
       const std::uint64_t key =
-          lightest_key(load[z] / static_cast<float>(m.count[z] - 1), static_cast<std::uint32_t>(slot));
+          lightest_key(load[z] / static_cast<float>(state.count[z] - 1), static_cast<std::uint32_t>(slot));
       best = key < best ? key : best;
     }
     const auto slot = static_cast<int>(key_index(team.min(best)));
     if (rank == 0) {
-      --m.count[m.expert[slot]];
-      m.expert[slot] = static_cast<index_t>(e);
-      m.count[e] = 1;
+      --state.count[state.expert[slot]];
+      state.expert[slot] = static_cast<index_t>(e);
+      state.count[e] = 1;
     }
     team.sync();
   }
   for (int slot = 0; slot < p.slots; ++slot) {
-    const int e = m.expert[slot];
+    const int e = state.expert[slot];
     if (e % size != rank) continue;
-    const int other = m.some_slot[e];
-    m.next[slot] = other == no_expert ? static_cast<index_t>(slot) : m.next[other];
-    if (other != no_expert) m.next[other] = static_cast<index_t>(slot);
-    m.some_slot[e] = static_cast<index_t>(slot);
+    const int other = state.some_slot[e];
+    state.next[slot] = other == no_expert ? static_cast<index_t>(slot) : state.next[other];
+    if (other != no_expert) state.next[other] = static_cast<index_t>(slot);
+    state.some_slot[e] = static_cast<index_t>(slot);
   }
   int changes = 0;
-  for (int slot = rank; slot < p.slots; slot += size) changes += m.expert[slot] != m.home[slot] ? 1 : 0;
+  for (int slot = rank; slot < p.slots; slot += size) changes += state.expert[slot] != state.current[slot] ? 1 : 0;
   return team.sum(changes);
 }
 

@@ -2,7 +2,7 @@
 // What teams of several threads are made with: any team that can sync and find the least key.
 #pragma once
 
-#include "core/problem.h"
+#include "core/shape.h"
 
 namespace eplb {
 namespace {

@@ -2,7 +2,7 @@
 // Sorting a few hundred to a few thousand different 64-bit keys on one thread.
 #pragma once
 
-#include "core/problem.h"
+#include "core/shape.h"
 
 namespace eplb {
 namespace {
