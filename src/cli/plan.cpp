@@ -102,10 +102,9 @@ void PlanCommand::read_current(const Loads& loads) {
                       " and does not say on how many gpus, but there are to be " +
                       std::to_string(shape.num_physical_experts));
   const std::vector<std::int32_t> now = slots_of_gpus(shape);
-  planning.current_name = current;
-  planning.current = move_to_gpus(current_plan.placement.physical_to_logical,
-                                  current_plan.gpus == 0 ? now : current_plan.slots_of_gpus(), now);
-  planning.allow_to_fill_empty_slots(loads.layers);
+  planning.start_from(move_to_gpus(current_plan.placement.physical_to_logical,
+                                   current_plan.gpus == 0 ? now : current_plan.slots_of_gpus(), now),
+                      loads.layers, current);
 }
 
 /// Balancedness of a global plan in place of a hierarchical one, if that is another.
@@ -179,13 +178,14 @@ void add_plan(CLI::App& app) {
       ->check(file_name())
       ->type_name("PLAN")
       ->group(moving);
-  add_number(plan, "--max-changes", command->planning.max_changes, 0, INT32_MAX,
-             "most slots of a layer that may change, besides as many as are empty in a layer, which have to be filled; "
-             "0: keep the placement, and judge it; default: any number")
+  add_number(
+      plan, "--max-changes", command->planning.max_changes, 0, INT32_MAX,
+      "most slots of a layer that may change, besides those of it that are empty, which have to be filled; 0: keep "
+      "the placement, but fill it, and judge it; default: any number")
       ->type_name("B")
       ->group(moving);
   add_number(plan, "--max-changes-in-all", command->planning.max_changes_in_all, 0, INT64_MAX,
-             "the same over all layers")
+             "the same over all layers; not both where layers differ in their number of empty slots")
       ->type_name("B")
       ->group(moving);
   std::vector<std::string> formats = {"table", "json"};

@@ -298,7 +298,48 @@ TEST_F(World, FillsBesidesTheBudget) {
     EXPECT_GE(in_all["stats"]["changes"], 3 * 8);
   }
   const std::string help = run({"plan", "--help"}).out;
-  EXPECT_NE(help.find("besides as many as are empty in a layer, which have to be filled"), std::string::npos);
+  EXPECT_NE(help.find("besides those of it that are empty, which have to be filled"), std::string::npos);
+}
+
+/// Layers with more empty slots give the others no budget.
+TEST_F(Current, FillsTheEmptySlotsOfEachLayerBesidesItsBudget) {
+  const Json full = current["physical_to_logical"];
+  const auto is_spare = [&](std::size_t layer, std::size_t slot) {
+    return std::count(full[layer].begin(), full[layer].end(), full[layer][slot]) > 1;
+  };
+  std::vector<int> empty = {2, 0, 1};
+  for (std::size_t layer = 0; layer < 3; ++layer) {
+    Json& row = current["physical_to_logical"][layer];
+    for (std::size_t slot = 0, left = static_cast<std::size_t>(empty[layer]); left > 0; ++slot) {
+      ASSERT_LT(slot, 15u);
+      if (!is_spare(layer, slot) || std::count(row.begin(), row.end(), full[layer][slot]) == 1) continue;
+      row[slot] = -1;
+      --left;
+    }
+  }
+  write("holes.json", current.dump());
+  for (const int most : {0, 1, 3}) {
+    SCOPED_TRACE(most);
+    const Json planned = plan({"--max-changes", std::to_string(most)}, "holes.json");
+    for (std::size_t layer = 0; layer < 3; ++layer) {
+      EXPECT_GE(changes(planned, layer), empty[layer]);
+      EXPECT_LE(changes(planned, layer), empty[layer] + most);
+    }
+    EXPECT_EQ(planned["stats"]["changes"], changes(planned, 0) + changes(planned, 1) + changes(planned, 2));
+    // A layer gets what it would get by itself.
+    for (std::size_t layer = 0; layer < 3; ++layer) {
+      write("one.json", Json({some_loads(3, 12, 53)[layer]}).dump());
+      write("one_current.json", Json({current["physical_to_logical"][layer]}).dump());
+      const Json alone = run_json(
+          with({"plan", "one.json", "--current", "one_current.json", "--max-changes", std::to_string(most)}, gpus));
+      for (const char* map : {"physical_to_logical", "replica_rank", "replica_count"})
+        EXPECT_EQ(planned[map][layer], alone[map][0]) << map << " of layer " << layer;
+    }
+  }
+  expect_usage(
+      "--max-changes and --max-changes-in-all need layers with as many empty slots each, but those of holes.json "
+      "differ; give one of the two",
+      arguments({"--max-changes", "1", "--max-changes-in-all", "2"}, "holes.json"));
 }
 
 /// What is before a plan is the placement in force, on the gpus there are now.
