@@ -383,8 +383,8 @@ std::string strategies_help() {
 std::string loads_help() {
   return "Loads are tokens of each expert, [layers][experts] or [samples][layers][experts]. A file of them is\n"
          "  .npy   an array\n"
-         "  .json  such lists, or an object with one as \"logical_count\", as SGLang records it, or with a \"load_history\";\n"
-         "         with --counts-of also one with \"physical_count\"\n"
+         "  .json  such lists, or an object with one as \"logical_count\", as SGLang records it, or with a\n"
+         "         \"load_history\"; with --counts-of also one with \"physical_count\"\n"
          "  .csv   a line of numbers for each layer: 5,1,9; or, below a line of names, the same behind its layer, and\n"
          "         sample if there are several: layer,expert0,expert1; or a line for each load: layer,expert,count\n";
 }

@@ -484,14 +484,6 @@ TEST_F(Formats, OfCsvHaveEachLoadAtItsPlace) {
   EXPECT_EQ(plan_of("-", {}, wide), plan_of("-", {}, by_layer.dump()));
 }
 
-TEST_F(Formats, OfCsvAreInTheHelp) {
-  for (const char* command : {"plan", "pack", "score", "compare"}) {
-    const std::string help = run({command, "--help"}).out;
-    for (const char* form : {"5,1,9", "layer,expert0,expert1", "layer,expert,count"})
-      EXPECT_NE(help.find(form), std::string::npos) << form;
-  }
-}
-
 /// In such a file nobody sees how many experts there are.
 TEST_F(Formats, OfCsvMayLeaveOutTheLastExperts) {
   write("short.csv", "layer,expert,count\n0,2,9\n0,0,5\n1,1,4\n");

@@ -265,7 +265,8 @@ TEST_F(Plan, HelpThatCannotBeWrittenIsAnError) {
 
 TEST_F(Plan, HelpHasTheFormsOfFiles) {
   for (const char* command : {"plan", "pack", "score", "compare"})
-    for (const char* words : {".csv   a line of numbers for each layer, such as 5,1,9", "sample,layer"})
+    for (const char* words :
+         {".csv   a line of numbers for each layer: 5,1,9", "layer,expert0,expert1", "layer,expert,count"})
       EXPECT_NE(run({command, "--help"}).out.find(words), std::string::npos) << command;
 }
 
