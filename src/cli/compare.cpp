@@ -208,6 +208,7 @@ void add_compare(CLI::App& app) {
       ->check(file_name())
       ->type_name("FILE");
   add_axes_option(compare, command->meaning);
+  add_experts_option(compare, command->meaning);
   add_layer_options(compare, command->meaning);
   add_counts_option(compare, command->counts_of);
   add_shape_options(compare, command->shape);

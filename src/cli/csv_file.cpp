@@ -216,7 +216,7 @@ std::size_t index_of(const std::vector<std::int32_t>& numbers, std::int32_t numb
 
 /// Places every load where it belongs. An expert that is not named has none, but a layer that is left out of a sample
 /// is missing.
-FileArray read_named(CsvReader csv) {
+FileArray read_named(CsvReader csv, std::int32_t least_experts) {
   csv.next_line();
   const Columns columns(csv);
   std::vector<Entry> entries;
@@ -225,7 +225,7 @@ FileArray read_named(CsvReader csv) {
   if (entries.empty()) csv.fail_in_all("holds no loads");
 
   const auto samples = numbers_of(entries, &Entry::sample), layers = numbers_of(entries, &Entry::layer);
-  std::size_t experts = 0;
+  auto experts = static_cast<std::size_t>(columns.has_line_for_each_load() ? least_experts : 0);
   for (const Entry& entry : entries) experts = std::max(experts, static_cast<std::size_t>(entry.expert) + 1);
   std::vector<bool> is_row_there(samples.size() * layers.size());
   std::vector<std::size_t> row_of_entry;
@@ -264,12 +264,19 @@ FileArray read_named(CsvReader csv) {
 
 }  // namespace
 
-FileArray read_csv(std::string_view file, const std::string& name) {
+FileArray read_csv(std::string_view file, const std::string& name, std::int32_t least_experts) {
   CsvReader csv(file, name), first_line = csv;
   if (!first_line.next_line()) fail(name, "holds no loads");
+  first_line.next_field();
   double number = 0;
-  const bool begins_with_number = first_line.next_field() && (first_line.read(number) || first_line.field().empty());
-  return begins_with_number ? read_rows(csv) : read_named(csv);
+  if (first_line.read(number)) return read_rows(csv);
+  const std::string first(first_line.field());
+  if (first.empty())
+    first_line.fail_here("has nothing in its first column; pandas leaves its index out with index=False");
+  if (!first_line.next_field())
+    fail(name, "is neither .npy nor JSON, nor CSV, of which line " + std::to_string(first_line.line_number()) + ", '" +
+                   first + "', would have a comma");
+  return read_named(csv, least_experts);
 }
 
 }  // namespace eplb::cli

@@ -33,7 +33,7 @@ template <class T>
 void write_npy(std::ostream& out, const std::vector<std::size_t>& extents, const std::vector<T>& values);
 
 /// Reads a CSV file: a line for each layer; the same with places, below a line that names them; or a line for each
-/// count. Throws Error, beginning with @p name.
-FileArray read_csv(std::string_view file, const std::string& name);
+/// count, which has at least @p least_experts. Throws Error, beginning with @p name.
+FileArray read_csv(std::string_view file, const std::string& name, std::int32_t least_experts);
 
 }  // namespace eplb::cli

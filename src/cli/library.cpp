@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "library.h"
 
+#include <functional>
 #include <iterator>
 #include <memory>
 #include <numeric>
+#include <set>
 
 #include "error.h"
 #include "progress.h"
@@ -160,6 +162,39 @@ class SlotShares {
   std::vector<std::int32_t> replicas_;       // [L][P] of the expert in a slot; 0: it is empty
 };
 
+/// A placement to start from, and what may change, as the library takes it: the filling of empty slots is part of it.
+struct Start {
+  std::vector<std::int32_t> current;
+  std::int32_t max_changes;
+  std::int64_t max_changes_in_all;
+};
+
+/// Calls @p make, which leaves its plan in @p planned, so that each layer changes no more than the limit besides its
+/// own empty slots. The library has one limit for all layers: it plans for each number of empty slots, the largest
+/// first, and the layers that have so many keep that plan. They are full from then on, and fit into any limit.
+template <class Make>
+void plan_within_budget(const Planning& planning, const std::vector<std::int32_t>& planned, Make make) {
+  const auto& empty_slots = planning.empty_slots;
+  Start start{planning.current, planning.max_changes, planning.max_changes_in_all};
+  if (start.max_changes_in_all >= 0) {
+    const auto all = std::accumulate(empty_slots.begin(), empty_slots.end(), std::int64_t{0});
+    start.max_changes_in_all = std::min(start.max_changes_in_all, INT64_MAX - all) + all;
+  }
+  if (start.max_changes < 0 || start.current.empty()) return make(start);
+
+  const std::set<std::int32_t, std::greater<>> numbers(empty_slots.begin(), empty_slots.end());
+  const std::size_t slots = start.current.size() / empty_slots.size();
+  for (const std::int32_t number : numbers) {
+    start.max_changes = std::min(planning.max_changes, INT32_MAX - number) + number;
+    make(start);
+    for (std::size_t layer = 0; layer < empty_slots.size(); ++layer)
+      if (empty_slots[layer] == number) std::copy_n(&planned[layer * slots], slots, &start.current[layer * slots]);
+  }
+  if (numbers.size() == 1) return;
+  start.max_changes = 0;
+  make(start);
+}
+
 }  // namespace
 
 void check(eplb_status status, const eplb_error& error, const std::string& file, std::int32_t strategy) {
@@ -269,16 +304,17 @@ std::vector<std::int32_t> experts_in_order(const eplb_shape& shape) {
   return out;
 }
 
-void Planning::allow_to_fill_empty_slots(std::int32_t layers) {
-  const std::size_t slots = current.size() / static_cast<std::size_t>(layers);
-  std::int64_t most = 0, all = 0;
-  for (auto row = current.begin(); row != current.end(); row += static_cast<std::ptrdiff_t>(slots)) {
-    const std::int64_t empty = std::count(row, row + static_cast<std::ptrdiff_t>(slots), -1);
-    most = std::max(most, empty);
-    all += empty;
-  }
-  if (max_changes >= 0) max_changes = static_cast<std::int32_t>(std::min<std::int64_t>(max_changes + most, INT32_MAX));
-  if (max_changes_in_all >= 0) max_changes_in_all = std::min(max_changes_in_all, INT64_MAX - all) + all;
+void Planning::start_from(std::vector<std::int32_t> expert_in_slot, std::int32_t layers, const std::string& name) {
+  current = std::move(expert_in_slot);
+  current_name = name;
+  const auto slots = static_cast<std::ptrdiff_t>(current.size()) / layers;
+  for (auto row = current.begin(); row != current.end(); row += slots)
+    empty_slots.push_back(static_cast<std::int32_t>(std::count(row, row + slots, -1)));
+  const bool are_alike =
+      std::adjacent_find(empty_slots.begin(), empty_slots.end(), std::not_equal_to()) == empty_slots.end();
+  if (max_changes >= 0 && max_changes_in_all >= 0 && !are_alike)
+    throw UsageError("--max-changes and --max-changes-in-all need layers with as many empty slots each, but those of " +
+                     name + " differ; give one of the two");
 }
 
 Plan make_plan(const eplb_shape& shape, const Planning& planning, const Loads& loads, bool with_logical_to_physical) {
@@ -291,10 +327,6 @@ Plan make_plan(const eplb_shape& shape, const Planning& planning, const Loads& l
   check(eplb_create(&shape, &options, &created, &error), error, loads.name, planning.options.strategy);
   const Context context(created);
   eplb_input input = as_input(loads, planning.seed);
-  input.current = planning.current.empty() ? nullptr : planning.current.data();
-  input.current_count = planning.current.size();
-  input.max_changes_per_layer = planning.max_changes;
-  input.max_changes = planning.max_changes_in_all;
 
   Plan plan;
   Placement& placement = plan.placement;
@@ -303,10 +335,16 @@ Plan make_plan(const eplb_shape& shape, const Planning& planning, const Loads& l
   placement.replica_count.resize(product(shape.num_layers, shape.num_logical_experts));
   const eplb_maps maps = as_maps(placement);
   plan.plan_ms = median_ms(planning.repeat, [&] {
-    const eplb_status status = eplb_submit_weights(context.get(), &input, &error);
-    check(status, error, status == EPLB_ERROR_INVALID_PLACEMENT ? planning.current_name : loads.name,
-          planning.options.strategy);
-    check(eplb_get_maps(context.get(), &maps, &error), error, loads.name);
+    plan_within_budget(planning, placement.physical_to_logical, [&](const Start& start) {
+      input.current = start.current.empty() ? nullptr : start.current.data();
+      input.current_count = start.current.size();
+      input.max_changes_per_layer = start.max_changes;
+      input.max_changes = start.max_changes_in_all;
+      const eplb_status status = eplb_submit_weights(context.get(), &input, &error);
+      check(status, error, status == EPLB_ERROR_INVALID_PLACEMENT ? planning.current_name : loads.name,
+            planning.options.strategy);
+      check(eplb_get_maps(context.get(), &maps, &error), error, loads.name);
+    });
   });
 
   if (with_logical_to_physical) {

@@ -108,8 +108,10 @@ struct Planning {
   std::int32_t max_changes = -1;  ///< Of a layer; -1: any number.
   std::int64_t max_changes_in_all = -1;
 
-  /// Filling the empty slots of the current placement has to be, so it does not count.
-  void allow_to_fill_empty_slots(std::int32_t layers);
+  std::vector<std::int32_t> empty_slots;  ///< [L] Of the current placement: filling them has to be, and does not count.
+
+  /// Sets the current placement.
+  void start_from(std::vector<std::int32_t> expert_in_slot, std::int32_t layers, const std::string& name);
 };
 
 struct Plan {

@@ -132,13 +132,20 @@ FileArray join_history(std::map<std::string, NumberArray>& arrays, const std::st
   return {.extents = all.extents, .values = values_of(all), .has_named_axes = true};
 }
 
-FileArray read_json(const std::string& text, const std::string& name, std::array<LoadMeaning::Axis, 3> axes) {
+FileArray read_json(const std::string& text, const std::string& name, const LoadMeaning& meaning) {
+  const auto& axes = meaning.axes;
   const std::vector<std::string> names = {axis_names[axes[0]], axis_names[axes[1]], axis_names[axes[2]]};
-  auto arrays = read_json_numbers(
-      text, name, {{"", names}, {"logical_count", names}, {"load_history[].logical_expert_load", {"layer", "expert"}}});
+  ExtentNames wanted = {
+      {"", names}, {"logical_count", names}, {"load_history[].logical_expert_load", {"layer", "expert"}}};
+  if (meaning.is_of_slots) wanted["physical_count"] = names;
+  auto arrays = read_json_numbers(text, name, wanted);
+  for (const char* const path : {"physical_count", "logical_count", ""})
+    if (const auto found = arrays.find(path); found != arrays.end())
+      return {.extents = found->second.extents, .values = values_of(found->second)};
   if (arrays.contains("load_history")) return join_history(arrays, name);
-  if (arrays.empty()) fail(name, "is neither a list of layers nor an object with 'logical_count' or 'load_history'");
-  return {.extents = arrays.begin()->second.extents, .values = values_of(arrays.begin()->second)};
+  if (!meaning.is_of_slots && text.find("\"physical_count\"") != text.npos)
+    fail(name, "has 'physical_count', counts of slots; --counts-of says of which placement");
+  fail(name, "is neither a list of layers nor an object with 'logical_count' or 'load_history'");
 }
 
 void write_row(std::ostream& out, const std::int64_t* row, std::int32_t experts) {
@@ -219,20 +226,25 @@ Loads read_loads(const std::string& path, const LoadMeaning& meaning) {
   if (is_npy(text)) {
     array = read_npy(text, loads.name);
     if (is_pattern(array))
-      fail(loads.name,
-           "is a placement as omni-infer has it, [gpus][layers][experts] of 0 and 1, for --current and --plan; loads "
-           "that look like one are taken as float32");
+      fail(
+          loads.name,
+          "is a placement as omni-infer has it, [gpus][layers][experts] of 0 and 1, for --current and --plan; if these "
+          "are loads, convert them to float32");
   } else if (is_python_archive(text)) {
     fail(loads.name, "is an archive of Python's; make an .npy file of it with: python -m eplb convert");
   } else if (text[first] == '[' || text[first] == '{') {
-    array = read_json(text, loads.name, meaning.axes);
+    array = read_json(text, loads.name, meaning);
+  } else if (text.find("initial_global_assignments") != text.npos) {
+    fail(loads.name, "is a placement as TensorRT-LLM has it, not loads; --current and --plan read it");
   } else {
-    array = read_csv(text, loads.name);
+    array = read_csv(text, loads.name, meaning.is_of_slots ? 0 : meaning.experts);
   }
   if (array.has_named_axes && meaning.axes != LoadMeaning().axes)
     fail(loads.name, "says itself what its axes are, so --axes has no say");
   arrange(loads, array, meaning.axes);
   number_layers(loads, std::move(array.layer_numbers), meaning);
+  if (!meaning.is_of_slots && meaning.experts != 0 && loads.experts != meaning.experts)
+    fail(loads.name, "has " + count(loads.experts, "expert") + ", but --experts is " + std::to_string(meaning.experts));
   return loads;
 }
 

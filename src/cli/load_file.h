@@ -26,6 +26,8 @@ struct Loads {
 struct LoadMeaning {
   enum Axis : std::size_t { sample, layer, expert };
   std::array<Axis, 3> axes = {sample, layer, expert};  ///< The outermost first.
+  std::int32_t experts = 0;                            ///< 0: those of the file.
+  bool is_of_slots = false;                            ///< They are counts of a placement's slots, not yet loads.
 
   bool are_layers_numbered = false;
   std::int32_t first_layer = 0;             ///< The model's number of the first layer.

@@ -167,13 +167,22 @@ void add_axes_option(CLI::App& command, LoadMeaning& meaning) {
             std::string given;
             for (const std::string& item : CLI::detail::split(text, ',')) given += item.size() == 1 ? item : "?";
             if (!std::is_permutation(given.begin(), given.end(), letters.begin(), letters.end()))
-              throw CLI::ValidationError("--axes", "'" + text + "' is no permutation of s,l,e");
+              throw CLI::ValidationError("--axes",
+                                         "'" + text + "' is no permutation of s,l,e; without samples s comes first");
             for (std::size_t i = 0; i < letters.size(); ++i)
               meaning.axes[i] = static_cast<LoadMeaning::Axis>(letters.find(given[i]));
           },
           "what the axes of an array are, the outermost first: s samples, l layers, e experts; without samples s is to "
           "be first; default s,l,e")
       ->type_name("A,A,A");
+}
+
+void add_experts_option(CLI::App& command, LoadMeaning& meaning) {
+  add_number(
+      command, "--experts", meaning.experts, 1, largest_extent,
+      "experts of a layer: a CSV file with a line for each load need not name the last ones; default: as many as "
+      "the file has")
+      ->type_name("N");
 }
 
 void add_layer_options(CLI::App& command, LoadMeaning& meaning) {
@@ -311,7 +320,9 @@ void add_shape_options(CLI::App& command, eplb_shape& shape) {
   add_number(command, "--slots", shape.num_physical_experts, 1, largest_extent,
              "slots of a layer over all gpus, replicas included; default: those of --slots-per-gpu")
       ->type_name("P");
-  add_number(command, "--gpus", shape.num_gpus, 1, largest_extent, "gpus over all nodes")->type_name("G");
+  add_number(command, "--gpus", shape.num_gpus, 1, largest_extent,
+             "gpus over all nodes; default: those of --slots-per-gpu")
+      ->type_name("G");
   add_number(command, "--nodes", shape.num_nodes, 1, largest_extent,
              "nodes, within which gpus have fast links; default 1")
       ->type_name("N");
@@ -322,6 +333,7 @@ void add_shape_options(CLI::App& command, eplb_shape& shape) {
 }
 
 void complete_slots(const CLI::App& command, eplb_shape& shape) {
+  if (command.count("--gpus") == 0) shape.num_gpus = static_cast<std::int32_t>(shape.slots_per_gpu_count);
   if (command.count("--slots") > 0 || command.count("--slots-per-gpu") == 0) return;
   shape.num_physical_experts = static_cast<std::int32_t>(
       std::min(std::accumulate(shape.slots_per_gpu, shape.slots_per_gpu + shape.slots_per_gpu_count, std::int64_t{0}),
@@ -332,7 +344,7 @@ void require_shape(const CLI::App& command, eplb_shape& shape) {
   complete_slots(command, shape);
   if (command.count("--slots") == 0 && command.count("--slots-per-gpu") == 0)
     throw UsageError("--slots or --slots-per-gpu is required");
-  if (command.count("--gpus") == 0) throw UsageError("--gpus is required");
+  if (shape.num_gpus == 0) throw UsageError("--gpus is required");
 }
 
 void add_gpu_options(CLI::App& command, eplb_shape& shape) {
@@ -371,9 +383,10 @@ std::string strategies_help() {
 std::string loads_help() {
   return "Loads are tokens of each expert, [layers][experts] or [samples][layers][experts]. A file of them is\n"
          "  .npy   an array\n"
-         "  .json  such lists, or an object with one as \"logical_count\", as SGLang records it\n"
-         "  .csv   a line of numbers for each layer, such as 5,1,9; or, below a first line that begins with\n"
-         "         sample,layer, lines that begin with these two numbers, in order: 0,0,5,1,9\n";
+         "  .json  such lists, or an object with one as \"logical_count\", as SGLang records it, or with a\n"
+         "         \"load_history\"; with --counts-of also one with \"physical_count\"\n"
+         "  .csv   a line of numbers for each layer: 5,1,9; or, below a line of names, the same behind its layer, and\n"
+         "         sample if there are several: layer,expert0,expert1; or a line for each load: layer,expert,count\n";
 }
 
 template CLI::Option* add_number(CLI::App&, const std::string&, std::int32_t&, std::int32_t, std::int32_t,

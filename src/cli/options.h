@@ -40,6 +40,8 @@ CLI::Validator file_name();
 void add_load_argument(CLI::App& command, std::string& file);
 /// --axes.
 void add_axes_option(CLI::App& command, LoadMeaning& meaning);
+/// --experts.
+void add_experts_option(CLI::App& command, LoadMeaning& meaning);
 /// --first-layer and --layers.
 void add_layer_options(CLI::App& command, LoadMeaning& meaning);
 /// --counts-of.
@@ -55,7 +57,7 @@ void add_packing_options(CLI::App& command, Planning& planning);
 void add_placing_options(CLI::App& command, Planning& planning);
 /// --slots, --gpus, --nodes and --groups, and those of add_gpu_options().
 void add_shape_options(CLI::App& command, eplb_shape& shape);
-/// The slots are those of --slots-per-gpu where --slots does not say how many.
+/// Slots and gpus are those of --slots-per-gpu where --slots and --gpus do not say how many.
 void complete_slots(const CLI::App& command, eplb_shape& shape);
 /// complete_slots(), and throws unless slots and gpus have been given.
 void require_shape(const CLI::App& command, eplb_shape& shape);

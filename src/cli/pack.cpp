@@ -112,6 +112,7 @@ void add_pack(CLI::App& app) {
   CLI::App& pack = *app.add_subcommand("pack", "Pack items into packs of equal size and, nearly, equal load");
   add_load_argument(pack, command->file);
   add_axes_option(pack, command->meaning);
+  add_experts_option(pack, command->meaning);
   add_number(pack, "--packs", command->packs, 1, largest_extent, "packs of each row; must divide the number of items")
       ->required()
       ->type_name("M");

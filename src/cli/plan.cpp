@@ -92,6 +92,10 @@ std::vector<std::int32_t> move_to_gpus(const std::vector<std::int32_t>& expert_i
 void PlanCommand::read_current(const Loads& loads) {
   current_plan = read_plan(current, loads);
   check_experts(current_plan, loads);
+  if (shape.num_gpus != 0 && current_plan.gpus != 0 && shape.num_gpus != current_plan.gpus &&
+      shape.num_physical_experts == 0)
+    throw UsageError(current + " has " + count(current_plan.slots, "slot") + " on " + count(current_plan.gpus, "gpu") +
+                     ", but --gpus is " + std::to_string(shape.num_gpus) + "; give --slots or --slots-per-gpu as well");
   adopt_gpus(shape, current_plan);
   if (shape.num_gpus == 0) throw UsageError("--gpus is needed, as " + current + " does not say how many there are");
   auto error = defaults(eplb_error_init);  // whether these gpus can be, before a placement is moved to them
@@ -100,12 +104,12 @@ void PlanCommand::read_current(const Loads& loads) {
   if (current_plan.gpus == 0 && current_plan.slots != shape.num_physical_experts)
     fail(current, "has " + count(current_plan.slots, "slot") +
                       " and does not say on how many gpus, but there are to be " +
-                      std::to_string(shape.num_physical_experts));
+                      std::to_string(shape.num_physical_experts) +
+                      "; as json or ascend it would say them, and can be moved to others");
   const std::vector<std::int32_t> now = slots_of_gpus(shape);
-  planning.current_name = current;
-  planning.current = move_to_gpus(current_plan.placement.physical_to_logical,
-                                  current_plan.gpus == 0 ? now : current_plan.slots_of_gpus(), now);
-  planning.allow_to_fill_empty_slots(loads.layers);
+  planning.start_from(move_to_gpus(current_plan.placement.physical_to_logical,
+                                   current_plan.gpus == 0 ? now : current_plan.slots_of_gpus(), now),
+                      loads.layers, current);
 }
 
 /// Balancedness of a global plan in place of a hierarchical one, if that is another.
@@ -129,6 +133,7 @@ void PlanCommand::print_json(std::ostream& out, const Loads& loads, const Plan& 
   if (global) json.field("balancedness_by_policy", {{"hierarchical", plan.balance.balancedness}, {"global", *global}});
   json.field("backend", plan.backend);
   json.field("seed", planning.seed);
+  json.field("layer_numbers", loads.layer_numbers);
   json.matrix("physical_to_logical", placement.physical_to_logical, shape.num_layers);
   json.matrix("replica_rank", placement.replica_rank, shape.num_layers);
   json.matrix("replica_count", placement.replica_count, shape.num_layers);
@@ -164,6 +169,7 @@ void add_plan(CLI::App& app) {
   CLI::App& plan = *app.add_subcommand("plan", "Plan a placement for a load");
   add_load_argument(plan, command->file);
   add_axes_option(plan, command->meaning);
+  add_experts_option(plan, command->meaning);
   add_layer_options(plan, command->meaning);
   add_counts_option(plan, command->counts_of);
   add_shape_options(plan, command->shape);
@@ -179,13 +185,14 @@ void add_plan(CLI::App& app) {
       ->check(file_name())
       ->type_name("PLAN")
       ->group(moving);
-  add_number(plan, "--max-changes", command->planning.max_changes, 0, INT32_MAX,
-             "most slots of a layer that may change, besides as many as are empty in a layer, which have to be filled; "
-             "0: keep the placement, and judge it; default: any number")
+  add_number(
+      plan, "--max-changes", command->planning.max_changes, 0, INT32_MAX,
+      "most slots of a layer that may change, besides those of it that are empty, which have to be filled; 0: keep "
+      "the placement, but fill it, and judge it; default: any number")
       ->type_name("B")
       ->group(moving);
   add_number(plan, "--max-changes-in-all", command->planning.max_changes_in_all, 0, INT64_MAX,
-             "the same over all layers")
+             "the same over all layers; not both where layers differ in their number of empty slots")
       ->type_name("B")
       ->group(moving);
   std::vector<std::string> formats = {"table", "json"};

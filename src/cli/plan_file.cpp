@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <cstring>
 #include <functional>
 #include <limits>
 #include <numeric>
@@ -58,7 +59,7 @@ struct Contents {
 
   PlanFile plan;
   Rows rows = of_loads;
-  Numbers32 layer_numbers{};  // of the rows, if they are of the model, ascending
+  std::map<std::int32_t, std::int32_t> row_of{};  // each layer's, by its number, if they are of the model
 };
 
 // -------------------------------------------------------------------------------------------------- JSON
@@ -78,7 +79,7 @@ class JsonArrays {
     const auto& extents = found->second.extents;
     bool fits = extents.size() == expected.size() && found->second.numbers.size() > 0;
     for (std::size_t i = 0; fits && i < expected.size(); ++i) fits = expected[i] == 0 || expected[i] == extents[i];
-    if (!fits) fail(name_, (path.empty() ? "the list" : path) + " has not the extents that go with a placement");
+    if (!fits) fail_to_fit(path, found->second, expected);
     return as_int32(name_, path, found->second);
   }
   std::int32_t extent(const std::string& path, std::size_t index) const {
@@ -101,12 +102,25 @@ class JsonArrays {
   }
 
  private:
+  [[noreturn]] void fail_to_fit(const std::string& path, const NumberArray& array,
+                                const std::vector<std::size_t>& expected) const {
+    std::string is = array.extents.empty() ? "a number" : "", due;
+    const auto add = [](std::string& text, const std::string& extent) { text.append("[").append(extent).append("]"); };
+    for (const std::size_t extent : array.extents) add(is, std::to_string(extent));
+    const std::vector<std::string> names = extent_names().at(path);
+    for (std::size_t i = 0; i < expected.size(); ++i)
+      add(due, expected[i] ? std::to_string(expected[i]) : names[names.size() - expected.size() + i] + "s");
+    if (array.numbers.size() == 0) is = "empty";
+    fail(name_, (path.empty() ? "the list" : path) + " is " + is + "; it must be " + due);
+  }
+
   static ExtentNames extent_names() {
     return {{"", {"layer", "slot"}},
             {"physical_to_logical", {"layer", "slot"}},
             {"replica_rank", {"layer", "slot"}},
             {"replica_count", {"layer", "expert"}},
             {"logical_to_physical", {"layer", "expert", "replica"}},
+            {"layer_numbers", {"layer"}},
             {"shape.experts", {"number"}},
             {"shape.slots", {"number"}},
             {"shape.gpus", {"number"}},
@@ -152,7 +166,15 @@ Contents from_own(const JsonArrays& json, const std::string& name) {
   plan.gpus = json.number("shape.gpus");
   plan.slots_per_gpu = json.map("shape.slots_per_gpu", {0});
   plan.speed_of_gpu = json.reals("shape.speed_of_gpu");
-  return {.plan = std::move(plan)};
+  Contents contents{.plan = std::move(plan)};
+  if (!json.has("layer_numbers")) return contents;  // its rows are those of the loads
+  contents.rows = Contents::of_model;
+  for (const std::int32_t number : json.map("layer_numbers", {layers})) {
+    const auto row = static_cast<std::int32_t>(contents.row_of.size());
+    if (!contents.row_of.emplace(number, row).second)
+      fail(name, "layer_numbers has layer " + std::to_string(number) + " twice");
+  }
+  return contents;
 }
 
 /// SGLang has a row for each layer of the model.
@@ -162,8 +184,7 @@ Contents from_sglang(const JsonArrays& json) {
   plan.placement.physical_to_logical = json.map("physical_to_logical_map", {0, 0});
   plan.layers = json.extent("physical_to_logical_map", 0);
   plan.slots = json.extent("physical_to_logical_map", 1);
-  contents.layer_numbers.resize(static_cast<std::size_t>(plan.layers));
-  std::iota(contents.layer_numbers.begin(), contents.layer_numbers.end(), 0);
+  for (std::int32_t layer = 0; layer < plan.layers; ++layer) contents.row_of[layer] = layer;
   return contents;
 }
 
@@ -226,6 +247,11 @@ Contents from_ascend(const JsonArrays& json, const std::string& name) {
 }
 
 Contents from_json(const std::string& text, const std::string& name) {
+  if (const std::size_t first = text.find_first_not_of(" \t\r\n");
+      first == text.npos || !std::strchr("[{", text[first]))
+    fail(
+        name,
+        "is in no format of placements: neither JSON, nor YAML with initial_global_assignments, nor omni-infer's .npy");
   const JsonArrays json(text, name);
   if (json.has("physical_to_logical")) return from_own(json, name);
   if (json.has("physical_to_logical_map")) return from_sglang(json);
@@ -263,7 +289,7 @@ class YamlReader {
     }
     Contents contents{.plan = {}, .rows = Contents::of_model};
     for (const auto& [layer, slots] : slots_of) {
-      contents.layer_numbers.push_back(layer);
+      contents.row_of[layer] = contents.plan.layers;
       add_layer(contents.plan, layer, slots);
     }
     if (const YAML::Node slots = balancer["num_slots"])
@@ -340,6 +366,7 @@ Contents from_omni(const std::string& text, const std::string& name) {
       std::visit([&](const auto& values) { return as_int32(name, "pattern", {}, values); }, array.values);
   Contents contents;
   PlanFile& plan = contents.plan;
+  plan.has_order = false;
   plan.gpus = static_cast<std::int32_t>(array.extents[0]);
   plan.layers = static_cast<std::int32_t>(array.extents[1]);
   plan.experts = static_cast<std::int32_t>(array.extents[2]);
@@ -365,15 +392,14 @@ Contents from_omni(const std::string& text, const std::string& name) {
 /// The row of the file that a layer of the loads has.
 std::ptrdiff_t row_of_layer(const Contents& contents, const Loads& loads, std::size_t row) {
   if (contents.rows == Contents::of_all_layers) return 0;
-  const Numbers32& numbers = contents.layer_numbers;
   const std::int32_t layer = loads.layer_numbers[row];
-  const auto found = std::lower_bound(numbers.begin(), numbers.end(), layer);
-  if (found == numbers.end() || *found != layer)
+  const auto found = contents.row_of.find(layer);
+  if (found == contents.row_of.end())
     fail(contents.plan.name, "has no layer " + std::to_string(layer) + ", which row " + std::to_string(row) + " of " +
-                                 loads.name + " is; it has layers " + std::to_string(numbers.front()) + " to " +
-                                 std::to_string(numbers.back()) +
+                                 loads.name + " is; it has layers " + std::to_string(contents.row_of.begin()->first) +
+                                 " to " + std::to_string(contents.row_of.rbegin()->first) +
                                  ", and --first-layer or --layers says which the rows are");
-  return found - numbers.begin();
+  return found->second;
 }
 
 /// Takes the layers of the loads out of what the file has.
@@ -385,13 +411,17 @@ PlanFile select_layers(const Contents& contents, const Loads& loads) {
            "has " + count(plan.layers, "layer") + ", but " + loads.name + " has " + std::to_string(loads.layers));
     return plan;
   }
-  const Numbers32& map = contents.plan.placement.physical_to_logical;
-  Numbers32 selected;
-  for (std::size_t row = 0; row < loads.layer_numbers.size(); ++row) {
-    const auto begin = map.begin() + row_of_layer(contents, loads, row) * plan.slots;
-    selected.insert(selected.end(), begin, begin + plan.slots);
+  Placement& maps = plan.placement;
+  for (Numbers32* const map :
+       {&maps.physical_to_logical, &maps.replica_rank, &maps.replica_count, &maps.logical_to_physical}) {
+    const auto width = static_cast<std::ptrdiff_t>(map->size()) / plan.layers;
+    Numbers32 selected;
+    for (std::size_t row = 0; row < loads.layer_numbers.size(); ++row) {
+      const auto begin = map->begin() + row_of_layer(contents, loads, row) * width;
+      selected.insert(selected.end(), begin, begin + width);
+    }
+    *map = std::move(selected);
   }
-  plan.placement.physical_to_logical = std::move(selected);
   plan.layers = loads.layers;
   return plan;
 }
@@ -421,14 +451,17 @@ void check_gpus(PlanFile& plan) {
 // ------------------------------------------------------------------------------------------------ counts
 
 /// Takes @p counts for counts of the slots of a placement, and gives the loads of its experts.
-Loads fold_counts(const Loads& counts, const PlanFile& plan) {
+Loads fold_counts(const Loads& counts, const PlanFile& plan, std::int32_t experts_said) {
   if (plan.slots != counts.experts)
     fail(counts.name,
          "counts " + count(counts.experts, "slot") + ", but " + plan.name + " has " + std::to_string(plan.slots));
   const Numbers32& map = plan.placement.physical_to_logical;
   Loads loads = counts;
-  loads.experts = plan.experts ? plan.experts : *std::max_element(map.begin(), map.end()) + 1;
-  if (loads.experts == 0) fail(plan.name, "holds no expert");
+  const std::int32_t experts_held = *std::max_element(map.begin(), map.end()) + 1;
+  loads.experts = plan.experts ? plan.experts : std::max(experts_held, experts_said);
+  if (experts_held == 0) fail(plan.name, "holds no expert");
+  if (experts_said != 0 && loads.experts != experts_said)
+    fail(plan.name, "has " + count(loads.experts, "expert") + ", but --experts is " + std::to_string(experts_said));
   const auto experts = static_cast<std::size_t>(loads.experts), slots = static_cast<std::size_t>(plan.slots);
   const auto fail_at = [&](std::size_t i, const std::string& what) {
     fail(plan.name, "layer " + std::to_string(i % map.size() / slots) + ", slot " + std::to_string(i % slots) + what);
@@ -592,11 +625,23 @@ void check_experts(const PlanFile& plan, const Loads& loads) {
     fail(plan.name, "has " + count(plan.experts, "expert") + ", but " + loads.name + " has " +
                         std::to_string(loads.experts) +
                         (plan.slots == loads.experts ? "; if it counts slots, give it with --counts-of" : ""));
+  const Numbers32& map = plan.placement.physical_to_logical;
+  const auto other = std::find_if(map.begin(), map.end(), [&](std::int32_t expert) { return expert >= loads.experts; });
+  if (other == map.end()) return;
+  const auto at = static_cast<std::size_t>(other - map.begin()), slots = static_cast<std::size_t>(plan.slots);
+  fail(plan.name, "layer " + std::to_string(loads.layer_numbers[at / slots]) + ", slot " + std::to_string(at % slots) +
+                      " is " + std::to_string(*other) + ", but the experts of " + loads.name + " are 0 to " +
+                      std::to_string(loads.experts - 1));
 }
 
 void adopt_gpus(eplb_shape& shape, const PlanFile& plan) {
   if (shape.num_gpus == 0) shape.num_gpus = plan.gpus;
-  if (shape.num_physical_experts == 0) shape.num_physical_experts = plan.slots;
+  if (shape.num_physical_experts == 0) {
+    if (plan.slots < shape.num_logical_experts)
+      fail(plan.name,
+           "has " + count(plan.slots, "slot") + ", too few for " + count(shape.num_logical_experts, "expert"));
+    shape.num_physical_experts = plan.slots;
+  }
   if (shape.num_gpus != plan.gpus) return;
   if (!shape.slots_per_gpu && shape.num_physical_experts == plan.slots && !plan.slots_per_gpu.empty()) {
     shape.slots_per_gpu = plan.slots_per_gpu.data();
@@ -620,8 +665,16 @@ void check_slots(const PlanFile& plan, const eplb_shape& shape) {
 }
 
 Loads read_loads(const std::string& path, const LoadMeaning& meaning, const std::string& counts_of) {
-  Loads loads = read_loads(path, meaning);
-  return counts_of.empty() ? loads : fold_counts(loads, read_plan(counts_of, loads));
+  if (counts_of.empty()) return read_loads(path, meaning);
+  LoadMeaning of_slots = meaning;
+  of_slots.is_of_slots = true;
+  const Loads counts = read_loads(path, of_slots);
+  const PlanFile plan = read_plan(counts_of, counts);
+  if (!plan.has_order)
+    fail(plan.name,
+         "is a pattern of omni-infer's, which does not say in which slot of a gpu an expert is; give the "
+         "placement that is counted in another format");
+  return fold_counts(counts, plan, meaning.experts);
 }
 
 }  // namespace eplb::cli

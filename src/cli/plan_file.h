@@ -34,6 +34,7 @@ struct PlanFile {
   std::vector<std::int32_t> slots_per_gpu;  ///< Empty: the file does not say.
   std::vector<float> speed_of_gpu;          ///< Empty: the file does not say.
   Placement placement;
+  bool has_order = true;  ///< It says in which slot of a gpu an expert is.
 
   /// Slots of each gpu; empty if the file does not say how many gpus there are.
   std::vector<std::int32_t> slots_of_gpus() const;

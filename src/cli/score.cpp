@@ -35,8 +35,8 @@ void ScoreCommand::complete_shape(const Loads& loads, const PlanFile& plan) {
   check_experts(plan, loads);
   shape.num_layers = loads.layers;
   shape.num_logical_experts = loads.experts;
-  shape.num_physical_experts = plan.slots;
   adopt_gpus(shape, plan);
+  if (shape.num_gpus == 0) shape.num_gpus = static_cast<std::int32_t>(shape.slots_per_gpu_count);
   if (shape.num_gpus == 0) throw UsageError("--gpus is needed, as " + plan_file + " does not say how many there are");
   check_slots(plan, shape);
 }
@@ -72,6 +72,7 @@ void add_score(CLI::App& app) {
   CLI::App& score = *app.add_subcommand("score", "Check a placement and judge it under a load");
   add_load_argument(score, command->file);
   add_axes_option(score, command->meaning);
+  add_experts_option(score, command->meaning);
   add_layer_options(score, command->meaning);
   add_counts_option(score, command->counts_of);
   score.add_option("--plan", command->plan_file, "placement, in any format that plan writes")

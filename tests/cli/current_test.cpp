@@ -143,19 +143,51 @@ TEST_F(Current, MakesAutoASearch) {
 
 TEST_F(Current, ThatDoesNotFitIsNamed) {
   write("sglang.json", Json({{"physical_to_logical_map", current["physical_to_logical"]}}).dump());
-  expect_sentence(1, "sglang.json: has 15 slots and does not say on how many gpus, but there are to be 16",
-                  {"plan", "next.json", "--slots", "16", "--gpus", "4", "--current", "sglang.json"});
-  write("one.json", some_loads(1, 12).dump());
-  expect_sentence(1, "plan.json: has 3 layers, but one.json has 1",
-                  with({"plan", "one.json", "--current", "plan.json"}, gpus));
-  expect_sentence(1, "next.json: has 12 slots and does not say on how many gpus, but there are to be 15",
+  expect_sentence(
+      1,
+      "sglang.json: has 15 slots and does not say on how many gpus, but there are to be 16; as json or ascend "
+      "it would say them, and can be moved to others",
+      {"plan", "next.json", "--slots", "16", "--gpus", "4", "--current", "sglang.json"});
+  write("four.json", some_loads(4, 12).dump());
+  expect_sentence(1,
+                  "plan.json: has no layer 3, which row 3 of four.json is; it has layers 0 to 2, and --first-layer or "
+                  "--layers says which the rows are",
+                  with({"plan", "four.json", "--current", "plan.json"}, gpus));
+  expect_sentence(1, "next.json: layer 0, slot 1 is 531, but the experts of next.json are 0 to 11",
                   arguments({}, "next.json"));
+  for (const char* text : {"num_slots: 3\n", "PK\x03\x04", "", "  \n"}) {
+    write("other.yaml", text);
+    expect_sentence(1,
+                    "other.yaml: is in no format of placements: neither JSON, nor YAML with "
+                    "initial_global_assignments, nor omni-infer's .npy",
+                    arguments({}, "other.yaml"));
+  }
   write("other.json", "{}");
   expect_sentence(1,
                   "other.json: is no placement: of physical_to_logical, physical_to_logical_map and layer_list it has "
                   "none, nor is it a list of slots; in YAML it would be initial_global_assignments",
                   arguments({}, "other.json"));
   expect_sentence(1, "none.json: No such file or directory", arguments({}, "none.json"));
+}
+
+/// A file's words, its own fault, and what to do.
+TEST_F(Current, OfAnotherWidthIsNamed) {
+  const std::pair<Json, std::string> bads[] = {
+      {{{"physical_to_logical_map", {0, 1, 2}}}, "physical_to_logical_map is [3]; it must be [layers][slots]"},
+      {{{"physical_to_logical_map", 7}}, "physical_to_logical_map is a number; it must be [layers][slots]"},
+      {{{"physical_to_logical", Json::array()}}, "physical_to_logical is empty; it must be [layers][slots]"},
+      {{{"physical_to_logical", {{0, 1}}}, {"replica_rank", {{0, 0, 0}}}}, "replica_rank is [1][3]; it must be [1][2]"},
+      {{{"physical_to_logical", {{0, 1}}}, {"replica_count", {{1}, {1}}}},
+       "replica_count is [2][1]; it must be [1][experts]"},
+  };
+  for (const auto& [file, text] : bads) {
+    write("bad.json", file.dump());
+    expect_sentence(1, "bad.json: " + text, arguments({}, "bad.json"));
+  }
+  write("few.json", R"({"physical_to_logical": [[0, 1], [0, 1], [0, 1]], "shape": {"gpus": 2}})");
+  const std::string why = "few.json: has 2 slots, too few for 12 experts";
+  expect_sentence(1, why, {"plan", "next.json", "--current", "few.json"});
+  expect_sentence(1, why, {"score", "next.json", "--plan", "few.json"});
 }
 
 TEST_F(Current, IsForSearchAlone) {
@@ -178,7 +210,7 @@ TEST_F(Current, ThatCannotBeStartedFromIsNamed) {
   Json bad = current;
   bad["physical_to_logical"][1][3] = 12;
   write("bad.json", bad.dump());
-  expect_sentence(1, "bad.json: input.current of layer 1, slot 3 is 12; it must be an expert, or -1 for none",
+  expect_sentence(1, "bad.json: layer 1, slot 3 is 12, but the experts of next.json are 0 to 11",
                   arguments({}, "bad.json"));
   // Slots that are free to be filled do not help an expert that has none, where they are of another layer.
   bad = current;
@@ -269,6 +301,16 @@ TEST_F(World, IsThatOfTheCommandWhereTheFileDoesNotSay) {
             0);
 }
 
+/// The slots of other gpus are not those there were.
+TEST_F(World, OfOtherGpusHasItsSlotsSaid) {
+  const std::string why = "plan.json has 15 slots on 4 gpus, but --gpus is ";
+  for (const char* others : {"3", "5"})
+    expect_usage(why + others + "; give --slots or --slots-per-gpu as well",
+                 {"plan", "next.json", "--current", "plan.json", "--gpus", others});
+  EXPECT_EQ(run_json({"plan", "next.json", "--current", "plan.json", "--gpus", "4"})["shape"], current["shape"]);
+  EXPECT_EQ(run_json({"plan", "next.json", "--current", "plan.json", "--slots-per-gpu", "5x3"})["shape"]["gpus"], 3);
+}
+
 TEST_F(World, ThatAFileContradictsIsNamed) {
   const std::pair<Json, std::string> bads[] = {
       {{{"gpus", -1}}, "is of -1 gpus; there can be 1 to 65535"},
@@ -298,7 +340,48 @@ TEST_F(World, FillsBesidesTheBudget) {
     EXPECT_GE(in_all["stats"]["changes"], 3 * 8);
   }
   const std::string help = run({"plan", "--help"}).out;
-  EXPECT_NE(help.find("besides as many as are empty in a layer, which have to be filled"), std::string::npos);
+  EXPECT_NE(help.find("besides those of it that are empty, which have to be filled"), std::string::npos);
+}
+
+/// Layers with more empty slots give the others no budget.
+TEST_F(Current, FillsTheEmptySlotsOfEachLayerBesidesItsBudget) {
+  const Json full = current["physical_to_logical"];
+  const auto is_spare = [&](std::size_t layer, std::size_t slot) {
+    return std::count(full[layer].begin(), full[layer].end(), full[layer][slot]) > 1;
+  };
+  std::vector<int> empty = {2, 0, 1};
+  for (std::size_t layer = 0; layer < 3; ++layer) {
+    Json& row = current["physical_to_logical"][layer];
+    for (std::size_t slot = 0, left = static_cast<std::size_t>(empty[layer]); left > 0; ++slot) {
+      ASSERT_LT(slot, 15u);
+      if (!is_spare(layer, slot) || std::count(row.begin(), row.end(), full[layer][slot]) == 1) continue;
+      row[slot] = -1;
+      --left;
+    }
+  }
+  write("holes.json", current.dump());
+  for (const int most : {0, 1, 3}) {
+    SCOPED_TRACE(most);
+    const Json planned = plan({"--max-changes", std::to_string(most)}, "holes.json");
+    for (std::size_t layer = 0; layer < 3; ++layer) {
+      EXPECT_GE(changes(planned, layer), empty[layer]);
+      EXPECT_LE(changes(planned, layer), empty[layer] + most);
+    }
+    EXPECT_EQ(planned["stats"]["changes"], changes(planned, 0) + changes(planned, 1) + changes(planned, 2));
+    // A layer gets what it would get by itself.
+    for (std::size_t layer = 0; layer < 3; ++layer) {
+      write("one.json", Json({some_loads(3, 12, 53)[layer]}).dump());
+      write("one_current.json", Json({current["physical_to_logical"][layer]}).dump());
+      const Json alone = run_json(
+          with({"plan", "one.json", "--current", "one_current.json", "--max-changes", std::to_string(most)}, gpus));
+      for (const char* map : {"physical_to_logical", "replica_rank", "replica_count"})
+        EXPECT_EQ(planned[map][layer], alone[map][0]) << map << " of layer " << layer;
+    }
+  }
+  expect_usage(
+      "--max-changes and --max-changes-in-all need layers with as many empty slots each, but those of holes.json "
+      "differ; give one of the two",
+      arguments({"--max-changes", "1", "--max-changes-in-all", "2"}, "holes.json"));
 }
 
 /// What is before a plan is the placement in force, on the gpus there are now.

@@ -28,6 +28,7 @@ class Formats : public ToolTest {
   Json plan_of(const std::string& file, const Arguments& options = {}, const std::string& input = "") {
     Json planned = run_json(with(with({"plan", file}, gpus), options), input);
     for (const char* other : {"plan_ms", "worst_layer"}) planned["stats"].erase(other);  // a time, and a name
+    planned.erase("layer_numbers");
     for (Json& layer : planned["stats"]["layers"]) layer.erase("layer");
     return planned;
   }
@@ -88,6 +89,36 @@ TEST_F(Layers, ThatAreMissingAreNamed) {
                  {"score", "loads.json", "--plan", file, "--gpus", "4", "--layers", "2:2"});
   }
   expect_refusal("trt.yaml", {"has no layer 0", "it has layers 2 to 4", "--first-layer"});
+}
+
+/// The tool's own JSON says the layers' numbers, in the order of its rows.
+TEST_F(Layers, OfOwnPlansKeepTheirNumbers) {
+  const Arguments numbers = {"--layers", "5,1,3"};
+  run(with(with({"plan", "loads.json", "--output", "own.json"}, gpus), numbers));
+  const Json own = Json::parse(read("own.json"));
+  EXPECT_EQ(own["layer_numbers"], Json({5, 1, 3}));
+  EXPECT_EQ(plan["layer_numbers"], Json({0, 1, 2}));
+  EXPECT_EQ(read_maps("own.json", numbers), maps);
+  EXPECT_EQ(read_maps("own.json", {"--layers", "1:2"}), Json({maps[1], maps[2], maps[0]}));
+  expect_refusal("own.json", {"has no layer 0, which row 0 of loads.json is; it has layers 1 to 5", "--first-layer"});
+  // All its maps are taken by number.
+  write("loads.json", Json({some_loads(3, 8)[2]}).dump());
+  const Json one = run_json({"score", "loads.json", "--plan", "own.json", "--first-layer", "3"})["stats"];
+  EXPECT_EQ(one["layers"][0]["layer"], 3);
+  EXPECT_EQ(one["balancedness"], plan["stats"]["layers"][2]["balancedness"]);
+  // Without numbers its rows are those of the loads.
+  Json old = plan;
+  old.erase("layer_numbers");
+  write("own.json", old.dump());
+  expect_refusal("own.json", {"has 3 layers, but loads.json has 1"}, {"--first-layer", "3"});
+  write("loads.json", some_loads(3, 8).dump());
+  EXPECT_EQ(read_maps("own.json", {"--first-layer", "3"}), maps);
+  for (const auto& [bad, why] : {std::pair(Json({1, 1, 2}), "layer_numbers has layer 1 twice"),
+                                 std::pair(Json({1, 2}), "layer_numbers is [2]; it must be [3]")}) {
+    old["layer_numbers"] = bad;
+    write("own.json", old.dump());
+    expect_refusal("own.json", {why});
+  }
 }
 
 TEST_F(Layers, AreWrittenByNumber) {
@@ -234,7 +265,8 @@ TEST_F(Formats, OfOmniArePatterns) {
             plan["stats"]["balancedness"]);
 
   // It is not taken for loads; what looks like one can be.
-  expect_error(1, {"pattern.npy: is a placement", "omni"}, with({"plan", "pattern.npy"}, gpus));
+  expect_error(1, {"pattern.npy: is a placement", "omni", "if these are loads, convert them to float32"},
+               with({"plan", "pattern.npy"}, gpus));
   const std::vector<float> same(pattern.begin(), pattern.end());
   write("loads.npy", Npy{.descr = "<f4", .shape = "(4, 3, 8)", .data = bytes(same)}.text());
   EXPECT_EQ(plan_of("loads.npy")["shape"]["samples"], 4);
@@ -404,7 +436,8 @@ TEST_F(Formats, OfArraysWithoutSamplesHaveAxesToo) {
   expect_error(1, {"layer 1, sample 0, expert 1"}, with({"plan", "-", "--axes", "l,s,e"}, gpus),
                "[[[5,1]],[[2,\"x\"]]]");
   for (const char* bad : {"s,l", "s,l,e,s", "s,l,l", "sle", "x,l,e", ""})
-    expect_error(2, {"--axes", bad}, with({"plan", "loads.json", "--axes", bad}, gpus));
+    expect_error(2, {"--axes", bad, "without samples s comes first"},
+                 with({"plan", "loads.json", "--axes", bad}, gpus));
   write("named.csv", "layer,expert,count\n0,0,5\n");
   expect_error(1, {"named.csv: says itself", "--axes"}, with({"plan", "named.csv", "--axes", "s,e,l"}, gpus));
 }
@@ -449,6 +482,34 @@ TEST_F(Formats, OfCsvHaveEachLoadAtItsPlace) {
   const std::string wide = "step,layer,e0,e1,e2\n1,5,0,1.5,0\n0,5,5,0,9\n1,3,0,4,4\n0,3,0,0,2\n";
   const Json by_layer = {{{0, 0, 2}, {5, 0, 9}}, {{0, 4, 4}, {0, 1.5, 0}}};
   EXPECT_EQ(plan_of("-", {}, wide), plan_of("-", {}, by_layer.dump()));
+}
+
+/// In such a file nobody sees how many experts there are.
+TEST_F(Formats, OfCsvMayLeaveOutTheLastExperts) {
+  write("short.csv", "layer,expert,count\n0,2,9\n0,0,5\n1,1,4\n");
+  EXPECT_EQ(plan_of("short.csv")["shape"]["experts"], 3);
+  EXPECT_EQ(plan_of("short.csv", {"--experts", "3"}), plan_of("short.csv"));
+  const std::string all = "[[5,0,9,0,0],[0,4,0,0,0]]";
+  EXPECT_EQ(plan_of("short.csv", {"--experts", "5"}), plan_of("-", {}, all));
+  EXPECT_EQ(plan_of("-", {"--experts", "5"}, all), plan_of("-", {}, all));
+  EXPECT_EQ(run_json({"pack", "short.csv", "--packs", "2", "--experts", "4"})["pack_index"],
+            run_json({"pack", "-", "--packs", "2"}, "[[5,0,9,0],[0,4,0,0]]")["pack_index"]);
+  run(with({"plan", "short.csv", "--experts", "5", "--output", "five.json"}, gpus));
+  const Json scored = run_json({"score", "short.csv", "--experts", "5", "--plan", "five.json"});
+  EXPECT_EQ(scored["stats"]["layers"], Json::parse(read("five.json"))["stats"]["layers"]);
+  EXPECT_EQ(run_json(with({"compare", "short.csv", "--experts", "5", "--strategy", "lpt"}, gpus))["shape"]["experts"],
+            5);
+
+  write("rows.csv", "5,0,9\n");
+  write("wide.csv", "layer,e0,e1,e2\n0,5,0,9\n");
+  write("lists.json", "[[5,0,9]]");
+  write("array.npy", Npy{.shape = "(1, 3)", .data = bytes<std::int64_t>({5, 0, 9})}.text());
+  for (const std::string file : {"rows.csv", "wide.csv", "lists.json", "array.npy"})
+    for (const char* other : {"2", "4"})
+      expect_error(1, {"eplb: " + file + ": has 3 experts, but --experts is " + other + "\n"},
+                   with({"plan", file, "--experts", other}, gpus));
+  expect_error(1, {"short.csv: has 3 experts, but --experts is 2"},
+               with({"plan", "short.csv", "--experts", "2"}, gpus));
 }
 
 class Counts : public Formats {
@@ -496,6 +557,31 @@ TEST_F(Counts, OfSlotsAreFolded) {
     for (Json& row : *all)
       for (Json& value : row) value = value.get<double>() / 2;
   EXPECT_EQ(plan_of("-", fold, Json({counts, halves}).dump()), plan_of("-", {}, Json({loads, load_halves}).dump()));
+}
+
+TEST_F(Counts, AreFoundByTheirName) {
+  const Json counts = Json::parse(read("counts.json"));
+  const Json named = {{"logical_count", some_loads(3, 8)}, {"physical_count", counts}, {"rank", 0}};
+  EXPECT_EQ(plan_of("-", {"--counts-of", "plan.json"}, named.dump()), plan_of("loads.json"));
+  EXPECT_EQ(plan_of("-", {}, named.dump()), plan_of("loads.json"));
+}
+
+TEST_F(Counts, AreOfTheExpertsThatThePlacementHas) {
+  write("vllm.json", maps.dump());
+  const Arguments fold = {"--counts-of", "vllm.json", "--experts"};
+  EXPECT_EQ(plan_of("counts.json", with(fold, {"8"})), plan_of("loads.json"));
+  EXPECT_EQ(plan_of("counts.json", with(fold, {"9"}))["shape"]["experts"], 9);
+  expect_error(1, {"vllm.json: has 8 experts, but --experts is 7"},
+               with(with({"plan", "counts.json"}, gpus), with(fold, {"7"})));
+  expect_error(1, {"plan.json: has 8 experts, but --experts is 9"},
+               with({"plan", "counts.json", "--counts-of", "plan.json", "--experts", "9"}, gpus));
+}
+
+/// A pattern does not say which of a gpu's slots an expert is in.
+TEST_F(Counts, OfAPatternAreRefused) {
+  run(with({"plan", "loads.json", "--format", "omni", "--output", "pattern.npy"}, gpus));
+  expect_error(1, {"pattern.npy: is a pattern of omni-infer's", "which does not say in which slot", "another format"},
+               with({"plan", "counts.json", "--counts-of", "pattern.npy"}, gpus));
 }
 
 TEST_F(Counts, ThatAreNoneAreNamed) {

@@ -200,9 +200,21 @@ TEST_F(Gpus, DecideWhatAutoBecomesInMessages) {
 TEST_F(Gpus, NeedSlotsOneWayOrTheOther) {
   for (const char* command : {"plan", "compare"})
     expect_error(2, sentence("--slots or --slots-per-gpu is required"), {command, "loads.json", "--gpus", "5"});
-  expect_error(2, {"--gpus"}, {"plan", "loads.json", "--slots-per-gpu", "4x4"});
+  expect_error(2, sentence("--gpus is required"), {"plan", "loads.json", "--slots", "16"});
   expect_error(2, sentence("--objective: 'power5' is not one of power4, power32"),
                {"plan", "loads.json", "--slots", "16", "--gpus", "4", "--objective", "power5"});
+}
+
+TEST_F(Gpus, AreAsManyAsTheListHas) {
+  EXPECT_EQ(maps({"--slots-per-gpu", "6,5,4"}), maps({"--slots-per-gpu", "6,5,4", "--gpus", "3"}));
+  EXPECT_EQ(run_json({"compare", "loads.json", "--slots-per-gpu", "6,5,4"})["shape"]["gpus"], 3);
+  write("vllm.json", maps({"--slots-per-gpu", "6,5,4"}).dump());
+  const Json scored = stats({"score", "loads.json", "--plan", "vllm.json", "--slots-per-gpu", "6,5,4"});
+  EXPECT_EQ(scored, stats({"plan", "loads.json", "--slots-per-gpu", "6,5,4"}));
+  EXPECT_EQ(maps({"--current", "vllm.json", "--slots-per-gpu", "6,5,4", "--max-changes", "0"}),
+            maps({"--slots-per-gpu", "6,5,4"}));
+  expect_error(2, sentence("--slots-per-gpu has 3 elements; it must have one for each of the 4 gpus"),
+               {"score", "loads.json", "--plan", "vllm.json", "--slots-per-gpu", "6,5,4", "--gpus", "4"});
 }
 
 TEST_F(Gpus, AreComparedUnderSearch) {

@@ -114,6 +114,7 @@ TEST_F(Input, BadJsonIsNamed) {
       {"[[]]", {"0 experts"}},
       {"null", {"line 1", "'null'"}},
       {"{\"loads\":[[1,2]]}", {"logical_count"}},
+      {"{\"physical_count\":[[1,2]]}", {"'physical_count'", "--counts-of"}},
       {"{\"logical_count\":[[1,2]],\"logical_count\":[[1,2]]}", {"logical_count", "twice"}},
       {"", {"no loads"}},
       {"{", {"not JSON"}},
@@ -217,7 +218,12 @@ TEST_F(Input, BadCsvIsNamed) {
       {"layer,layer_id,e0\n0,1,2\n", {"line 1", "'layer_id'", "once more"}},
       {"layer,e0,e2\n0,1,2\n", {"line 1", "'e2'", "expert 1"}},
       {"e0,layer\n1,0\n", {"line 1", "'layer'", "behind"}},
-      {",0,1\n0,1,2\n", {"line 1", "''"}},
+      {",0,1\n0,1,2\n", {"line 1 has nothing in its first column", "index=False"}},
+      {",layer,expert,count\n0,0,1,2\n", {"line 1 has nothing in its first column", "index=False"}},
+      {"model: x\na, b\n", {"neither .npy nor JSON, nor CSV", "line 1, 'model: x',"}},
+      {"# of TensorRT-LLM\ninitial_global_assignments: {0: [0, 1]}\n",
+       {"is a placement as TensorRT-LLM has it", "--plan"}},
+      {"initial_global_assignments: {0: [0, 1]}\n", {"is a placement as TensorRT-LLM has it", "--current"}},
   };
   for (const Bad& bad : bads) {
     SCOPED_TRACE(bad.input);
@@ -325,6 +331,7 @@ TEST_F(Input, NumbersAreReadAsPeopleWriteThem) {
   const Number numbers[] = {
       {{"plan", "none.npy", "--gpus", "2"}, "--slots", "1", most},
       {{"plan", "none.npy", "--slots", "4"}, "--gpus", "1", most},
+      {plan, "--experts", "1", most},
       {plan, "--nodes", "1", most},
       {plan, "--groups", "1", most},
       {plan, "--threads", "0", "1024"},

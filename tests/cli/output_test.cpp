@@ -137,7 +137,8 @@ TEST_F(Score, BadPlansAreNamed) {
   write_plan(plan);
   expect_error(1, {"plan.json: ", "4 experts", "stdin", "3"}, {"score", "-", "--plan", "plan.json"},
                "[[1,2,3],[1,2,3]]");
-  expect_error(1, {"plan.json: ", "2 layers", "stdin", "1"}, {"score", "-", "--plan", "plan.json"}, "[[1,2,3,4]]");
+  expect_error(1, {"plan.json: has no layer 2, which row 2 of stdin is"}, {"score", "-", "--plan", "plan.json"},
+               "[[1,2,3,4],[1,2,3,4],[1,2,3,4]]");
 
   write("other.json", R"({"placement": [[0, 1]]})");
   expect_error(1, {"other.json: ", "physical_to_logical"}, score_arguments("other.json"));

@@ -68,9 +68,9 @@ TEST_F(Plan, OfDeepSeeksExampleIsDeepSeeks) {
 
 TEST_F(Plan, KeepsAMatrixRowOnALine) {
   const Outcome outcome = run({"plan", "-", "--slots", "8", "--gpus", "2"}, some_loads(3, 6).dump());
-  // Four matrices of three rows between brackets, five more fields, the braces; and the statistics: two such
+  // Four matrices of three rows between brackets, six more fields, the braces; and the statistics: two such
   // matrices, ten more fields, and their braces.
-  EXPECT_EQ(std::count(outcome.out.begin(), outcome.out.end(), '\n'), 4 * 5 + 5 + 2 + 2 * 5 + 10 + 2);
+  EXPECT_EQ(std::count(outcome.out.begin(), outcome.out.end(), '\n'), 4 * 5 + 6 + 2 + 2 * 5 + 10 + 2);
 }
 
 TEST_F(Plan, TellsEveryLayerAndGpu) {
@@ -265,7 +265,8 @@ TEST_F(Plan, HelpThatCannotBeWrittenIsAnError) {
 
 TEST_F(Plan, HelpHasTheFormsOfFiles) {
   for (const char* command : {"plan", "pack", "score", "compare"})
-    for (const char* words : {".csv   a line of numbers for each layer, such as 5,1,9", "sample,layer"})
+    for (const char* words :
+         {".csv   a line of numbers for each layer: 5,1,9", "layer,expert0,expert1", "layer,expert,count"})
       EXPECT_NE(run({command, "--help"}).out.find(words), std::string::npos) << command;
 }
 

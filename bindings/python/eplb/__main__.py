@@ -6,8 +6,10 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import re
 import sys
 import tempfile
+from collections.abc import Iterator
 from typing import Any
 
 
@@ -24,8 +26,7 @@ def require(module: str) -> Any:
 
 def read_torch(path: str) -> Any:
     """A tensor, or a dictionary of them such as SGLang's recorder leaves."""
-    contents = require("torch").load(path, map_location="cpu", weights_only=True)
-    return {"": contents} if not isinstance(contents, dict) else contents
+    return require("torch").load(path, map_location="cpu", weights_only=True)
 
 
 def read_npz(path: str) -> Any:
@@ -41,17 +42,74 @@ def read_safetensors(path: str) -> Any:
     return load_file(path)
 
 
+PHYSICAL_COUNTS = ("physical_count", "global_physical_count")
 READERS = {".pt": read_torch, ".pth": read_torch, ".npz": read_npz, ".safetensors": read_safetensors}
 
 
-def find_array(contents: dict[str, Any]) -> Any:
-    """The loads among what a file has: ``logical_count``, or its only array."""
-    arrays = {name: value for name, value in contents.items() if hasattr(value, "shape") and len(value.shape) > 0}
-    if "logical_count" in arrays:
-        return arrays["logical_count"]
-    if len(arrays) != 1:
-        raise Failure(f"has neither an array 'logical_count' nor a single one; it has: {', '.join(arrays) or 'none'}")
-    return next(iter(arrays.values()))
+def arrays_in(contents: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """The arrays at any depth, each below its path, such as ``records[0].logical_count``."""
+    if hasattr(contents, "shape"):
+        if len(contents.shape) > 0:
+            yield path, contents
+    elif isinstance(contents, dict):
+        for name, value in contents.items():
+            yield from arrays_in(value, f"{path}.{name}" if path else str(name))
+    elif isinstance(contents, (list, tuple)):
+        for index, value in enumerate(contents):
+            yield from arrays_in(value, f"{path}[{index}]")
+
+
+def name_of(path: str) -> str:
+    """What an array is called, wherever it is: all but the index of a list it is in."""
+    return re.sub(r"\[\d+\]$", "", path.rpartition(".")[2])
+
+
+def listed(paths: Any) -> str:
+    names = sorted({re.sub(r"\[\d+\]", "[]", path) for path in paths})
+    return ", ".join(names) or "none"
+
+
+def find_array(contents: Any, wanted: str | None) -> Any:
+    """The array of that name, of a list of records a sample in each; else ``logical_count``, else the only array that
+    may be loads."""
+    arrays = dict(arrays_in(contents))
+    named = {path: array for path, array in arrays.items() if name_of(path) == (wanted or "logical_count")}
+    if named:
+        return joined(named)
+    if wanted:
+        raise Failure(f"has no array '{wanted}'; it has: {listed(arrays)}")
+    of_slots = [path for path in arrays if name_of(path) in PHYSICAL_COUNTS]
+    if of_slots:
+        name = name_of(of_slots[0])
+        raise Failure(
+            f"has no array 'logical_count', but {listed(of_slots)}, counts of slots: convert with --array {name}, and "
+            "give the placement that was counted to eplb with --counts-of"
+        )
+    others = {path: array for path, array in arrays.items() if not is_map(name_of(path))}
+    if len(others) != 1:
+        raise Failure(
+            f"has neither an array 'logical_count' nor a single one that could be loads; it has: {listed(arrays)}; "
+            "--array names the one to take"
+        )
+    return next(iter(others.values()))
+
+
+def is_map(name: str) -> bool:
+    """Whether it is called as placements are."""
+    return name.endswith("_map") or "physical_to_logical" in name or "logical_to_physical" in name
+
+
+def joined(named: dict[str, Any]) -> Any:
+    """The array, or of several records a sample from each."""
+    if len(named) == 1:
+        return next(iter(named.values()))
+    arrays = [as_numpy(array) for array in named.values()]
+    if len({re.sub(r"\[\d+\]", "[]", path) for path in named}) > 1:
+        raise Failure(f"has several arrays of that name: {', '.join(named)}")
+    for path, array in zip(named, arrays):
+        if array.shape != arrays[0].shape:
+            raise Failure(f"{path} has the shape {array.shape}, but the first {arrays[0].shape}")
+    return require("numpy").stack(arrays)
 
 
 def as_numpy(array: Any) -> Any:
@@ -92,7 +150,7 @@ def write(array: Any, path: str) -> None:
         raise
 
 
-def convert(source: str, target: str, axes: str) -> None:
+def convert(source: str, target: str, name: str | None, axes: str) -> None:
     reader = READERS.get(os.path.splitext(source)[1])
     if reader is None:
         raise Failure(f"its name ends in none of {', '.join(READERS)}")
@@ -104,13 +162,13 @@ def convert(source: str, target: str, axes: str) -> None:
         raise
     except Exception as error:  # whatever a module makes of a file that is none
         raise Failure(f"cannot be read: {' '.join(str(error).split()) or type(error).__name__}") from error
-    write(arrange(as_numpy(find_array(contents)), axes), target)
+    write(arrange(as_numpy(find_array(contents, name)), axes), target)
 
 
 def permutation(text: str) -> str:
     axes = text.split(",")
     if sorted(axes) != ["e", "l", "s"]:
-        raise argparse.ArgumentTypeError(f"'{text}' is no permutation of s,l,e")
+        raise argparse.ArgumentTypeError(f"'{text}' is no permutation of s,l,e; without samples s comes first")
     return "".join(axes)
 
 
@@ -127,8 +185,11 @@ def main(arguments: list[str] | None = None) -> int:
         help="make an .npy file of loads",
         description=f"Makes an .npy file of loads in {', '.join(READERS)}.",
     )
-    command.add_argument("source", metavar="IN", help="an array of loads, alone or as 'logical_count'")
+    command.add_argument("source", metavar="IN", help="an array of loads, alone or, at any depth, as 'logical_count'")
     command.add_argument("target", metavar="OUT.npy", type=npy_name)
+    command.add_argument(
+        "--array", metavar="NAME", help="the array to take; of a list of records, a sample from each"
+    )
     command.add_argument(
         "--axes",
         metavar="A,A,A",
@@ -138,7 +199,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     given = parser.parse_args(arguments)
     try:
-        convert(given.source, given.target, given.axes)
+        convert(given.source, given.target, given.array, given.axes)
     except (Failure, OSError) as error:
         what = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         name = (isinstance(error, OSError) and error.filename) or given.source

@@ -49,6 +49,61 @@ def test_sglang_recorder(tmp_path):
     check(tmp_path, "recorded.pt", LOADS.astype("int32"))
 
 
+def test_arrays_are_found_by_name_at_any_depth(tmp_path):
+    torch = pytest.importorskip("torch")
+    loads, placement = torch.tensor(LOADS), torch.tensor([[0, 1, 2, 3]])
+    for contents in [
+        {"last_physical_to_logical_map": placement, "stats": [{"logical_count": loads}]},
+        {"stats": ({"pass": {"logical_count": loads, "physical_count": placement}},), "other": placement},
+        {"records": [{"logical_count": one} for one in loads], "last_physical_to_logical_map": placement},
+        {"a": loads, "b": 1, "physical_to_logical": [placement], "expert_map": placement},
+        [loads],
+    ]:
+        torch.save(contents, tmp_path / "nested.pt")
+        check(tmp_path, "nested.pt", LOADS)
+        (tmp_path / "out.npy").unlink()
+
+
+def test_a_placement_is_not_taken_for_loads(tmp_path):
+    torch = pytest.importorskip("torch")
+    counts, placement = torch.tensor(LOADS), torch.tensor([[0, 1, 2, 3]])
+    for contents, why in [
+        (
+            {"records": [{"global_physical_count": one} for one in counts], "last_physical_to_logical_map": placement},
+            "has no array 'logical_count', but records[].global_physical_count, counts of slots: convert with --array "
+            "global_physical_count, and give the placement that was counted to eplb with --counts-of",
+        ),
+        (
+            {"physical_to_logical_map": placement, "rank": 1},
+            "has neither an array 'logical_count' nor a single one that could be loads; it has: "
+            "physical_to_logical_map; --array names the one to take",
+        ),
+        (
+            {"a": {"logical_count": counts}, "b": {"logical_count": counts}},
+            "has several arrays of that name: a.logical_count, b.logical_count",
+        ),
+        (
+            {"records": [{"logical_count": counts}, {"logical_count": counts[0]}]},
+            "records[1].logical_count has the shape (3, 4), but the first (2, 3, 4)",
+        ),
+    ]:
+        torch.save(contents, tmp_path / "nested.pt")
+        assert convert(tmp_path, "nested.pt", "out.npy") == (1, f"eplb: nested.pt: {why}\n")
+
+
+def test_the_array_that_is_named(tmp_path):
+    torch = pytest.importorskip("torch")
+    records = [{"global_physical_count": torch.tensor(one)} for one in LOADS]
+    torch.save({"records": records, "last_physical_to_logical_map": torch.tensor([[0]])}, tmp_path / "passes.pt")
+    check(tmp_path, "passes.pt", LOADS, "--array", "global_physical_count")
+    status, said = convert(tmp_path, "passes.pt", "out.npy", "--array", "counts")
+    assert (status, said) == (
+        1,
+        "eplb: passes.pt: has no array 'counts'; it has: last_physical_to_logical_map, "
+        "records[].global_physical_count\n",
+    )
+
+
 def test_torch_tensors(tmp_path):
     torch = pytest.importorskip("torch")
     torch.save(torch.tensor(LOADS, dtype=torch.bfloat16), tmp_path / "loads.pth")
@@ -101,7 +156,7 @@ def test_bad_input_is_named(tmp_path):
     (tmp_path / "none.npz").write_bytes(b"PK")
     (tmp_path / "loads.txt").write_text("1 2")
     for name, words in {
-        "two.npz": "has neither an array 'logical_count' nor a single one; it has: a, b",
+        "two.npz": "has neither an array 'logical_count' nor a single one that could be loads; it has: a, b; --array names",
         "flat.npz": "has 1 dimensions",
         "complex.npz": "complex128",
         "none.npz": "cannot be read",
