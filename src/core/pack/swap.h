@@ -202,17 +202,9 @@ EPLB_HOST_DEVICE extremes find_extremes(Team& team, const packing& p) {
 /// The key of the best swap within the scope.
 template <class Team>
 EPLB_HOST_DEVICE std::uint64_t find_swap(Team& team, const packing& p, swap_scope scope, int heavy, int light) {
-  switch (scope) {
-    case swap_scope::none:
-      break;
-    case swap_scope::heaviest_lightest:
-      return best_of_two_packs(team, p, heavy, light);
-    case swap_scope::heaviest_any:
-      return best_of_heaviest(team, p, heavy, light);
-    case swap_scope::any_any:
-      return best_of_all(team, p, heavy, light);
-  }
-  return last_key;
+  if (scope == swap_scope::any_any) return best_of_all(team, p, heavy, light);
+  if (scope == swap_scope::heaviest_any) return best_of_heaviest(team, p, heavy, light);
+  return best_of_two_packs(team, p, heavy, light);
 }
 
 /// Packs of at least this load.

@@ -108,7 +108,9 @@ namespace {
 /// What a load costs: a power of it.
 template <int power>
 EPLB_HOST_DEVICE float load_cost(float x) {
-  for (int of_x = 1; of_x < power; of_x *= 2) x *= x;
+  constexpr int squarings = power == 4 ? 2 : 5;
+  static_assert(1 << squarings == power);
+  for (int i = 0; i < squarings; ++i) x *= x;
   return x;
 }
 /// Calls f with the power as a constant.
