@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "backend/cuda/kernels.h"
+#include "backend/cuda/programs.h"
 #include "cuda/stub_runtime.h"
 #include "support/emulated_team.h"
 

@@ -5,7 +5,7 @@
 
 #include <cuda_runtime_api.h>
 
-#include "backend/cuda/programs.h"
+#include "backend/cuda/state.h"
 
 namespace eplb {
 

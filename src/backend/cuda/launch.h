@@ -4,6 +4,7 @@
 #pragma once
 
 #include "backend/cuda/kernels.h"
+#include "backend/cuda/programs.h"
 #include "backend/cuda/team.h"
 
 namespace eplb {

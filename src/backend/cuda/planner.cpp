@@ -1,285 +1,20 @@
 // SPDX-License-Identifier: MIT
-// The CUDA backend, host side: memory, streams, errors. What is computed is in cuda_programs.h. The host
-// never looks at the state of the plans, which lives on the device, so calls can be enqueued ahead of it.
-#include <cuda.h>
-
+// The CUDA backend as the host runs it: streams, the order of calls, errors. What is computed is in programs.h. The
+// host never looks at the state of the plans, which lives on the device, so calls can be enqueued ahead of it.
 #include <algorithm>
 #include <atomic>
 #include <cstring>
 #include <new>
 #include <optional>
 
-#include "backend/backend.h"
 #include "backend/cpu/float_mode.h"
 #include "backend/cpu/kernels.h"
-#include "backend/cuda/kernels.h"
-#include "backend/faults.h"
+#include "backend/cuda/devices.h"
+#include "backend/cuda/launch_plan.h"
+#include "backend/cuda/runtime.h"
 
 namespace eplb {
 namespace {
-
-void check(cudaError_t error, const char* call) {
-  if (error == cudaSuccess) return;
-  cudaGetLastError();  // it has been noticed; the caller's next look at CUDA's errors does not find it
-  throw cuda_error{call, cudaGetErrorName(error), cudaGetErrorString(error)};
-}
-
-/// For calls that clean up, whose failure changes nothing any more.
-bool worked(cudaError_t error) {
-  if (error != cudaSuccess) cudaGetLastError();
-  return error == cudaSuccess;
-}
-
-/// A resource of the runtime that is freed with its owner.
-template <class T, auto destroy>
-class owned {
- public:
-  owned() = default;
-  owned(const owned&) = delete;
-  owned& operator=(const owned&) = delete;
-  ~owned() {
-    if (value_) worked(destroy(value_));
-  }
-  T* out() { return &value_; }
-  void abandon() { value_ = {}; }
-  operator T() const { return value_; }
-
- private:
-  T value_{};
-};
-
-/// The context that the runtime uses for a device. Made current through the driver, because the runtime, asked
-/// to go back to the device before, would create a context there if there was none.
-class primary_context {
- public:
-  explicit primary_context(int device) : device_(device) {
-    find("cuDevicePrimaryCtxRetain", retain_);
-    find("cuDevicePrimaryCtxRelease", release_);
-    find("cuCtxPushCurrent", push_);
-    find("cuCtxPopCurrent", pop_);
-    if (retain_(&context_, device) != CUDA_SUCCESS)
-      throw cuda_error{"cuDevicePrimaryCtxRetain", "it failed", "the device may be in use by another process alone"};
-  }
-  ~primary_context() { release_(device_); }
-  primary_context(const primary_context&) = delete;
-  primary_context& operator=(const primary_context&) = delete;
-
-  int device() const { return device_; }
-
-  /// While it lives, the device is the calling thread's current one.
-  class scope {
-   public:
-    explicit scope(const primary_context& context) : scope(context, std::nothrow) {
-      if (!is_current_) throw cuda_error{"cuCtxPushCurrent", "it failed", "the device's context is gone"};
-    }
-    /// If it is_current(): after a reset of the device, or when the process ends, it may not be.
-    scope(const primary_context& context, std::nothrow_t)
-        : context_(context), is_current_(context.push_(context.context_) == CUDA_SUCCESS) {}
-    ~scope() {
-      CUcontext popped = nullptr;
-      if (is_current_) context_.pop_(&popped);
-    }
-    scope(const scope&) = delete;
-    scope& operator=(const scope&) = delete;
-    bool is_current() const { return is_current_; }
-
-   private:
-    const primary_context& context_;
-    const bool is_current_;
-  };
-
- private:
-  template <class Function>
-  static void find(const char* name, Function*& function) {
-    void* address = nullptr;
-    cudaDriverEntryPointQueryResult result = cudaDriverEntryPointSymbolNotFound;
-    check(cudaGetDriverEntryPointByVersion(name, &address, 12000, cudaEnableDefault, &result), name);
-    if (result != cudaDriverEntryPointSuccess)
-      throw cuda_error{name, "it was not found", "the driver does not have it"};
-    function = reinterpret_cast<Function*>(address);
-  }
-
-  int device_;
-  CUcontext context_ = nullptr;
-  decltype(cuDevicePrimaryCtxRetain)* retain_;
-  decltype(cuDevicePrimaryCtxRelease)* release_;
-  decltype(cuCtxPushCurrent)* push_;
-  decltype(cuCtxPopCurrent)* pop_;
-};
-
-/// Blocks that take turns where memory is too large to share: so many that theirs is not much.
-launch_form form_in_scratch(int blocks, int warps, std::size_t bytes) {
-  constexpr std::size_t budget = 64 << 20;
-  const auto turns = static_cast<int>(std::max<std::size_t>(1, budget / bytes));
-  return {std::min(blocks, turns), warps, 0, bytes};
-}
-
-/// One block for each layer, or node of a layer.
-launch_form form_of_blocks(int blocks, std::size_t bytes) {
-  constexpr int warps = block_threads / 32;
-  return bytes <= most_shared ? launch_form{blocks, warps, bytes, 0} : form_in_scratch(blocks, warps, bytes);
-}
-
-/// One warp for each share of the candidates; blocks of warps with the same problem.
-launch_form form_of_shares(int problems, const packing_step& step) {
-  const std::size_t each = packing_bytes(step.items, step.packs);
-  for (int warps = std::min(step.shares, most_warps); warps >= 1; --warps) {
-    const std::size_t bytes = step.bytes + size_cast(warps) * each;
-    if (bytes <= most_shared) return {problems * ((step.shares + warps - 1) / warps), warps, bytes, 0};
-  }
-  return form_in_scratch(problems * step.shares, 1, step.bytes + each);
-}
-
-/// Everything about a plan's launches that follows from its shape and rules.
-struct launch_plan {
-  int shares;
-  packing_step place_groups, pack_replicas;
-  launch_form prepare_groups, try_groups, prepare_nodes, try_replicas, search, judge;
-};
-
-launch_plan plan_launches(const plan_spec& spec) {
-  constexpr int most_at_once = 8192;  // warps that large devices run at the same time, about
-  const plan_shape& shape = spec.shape;
-  const bool searches = spec.search.steps > 0;
-  const int nodes = shape.layers * shape.nodes;
-  launch_plan out{};
-  out.shares = std::min(spec.rules.candidates, std::max(1, most_at_once / nodes));
-  if (places_groups(shape)) {
-    out.place_groups = {true, shape.groups, shape.nodes, 1, problem_bytes<group_problem>(shape), out.shares};
-    out.prepare_groups = form_of_blocks(shape.layers, scratch_bytes<group_scratch>(shape));
-    out.try_groups = form_of_shares(shape.layers, out.place_groups);
-  }
-  if (searches) {
-    out.search = form_of_blocks(nodes, search_bytes(shape, spec.node, spec.max_samples));
-  } else {
-    const int items = shape.slots / shape.nodes, packs = shape.gpus / shape.nodes;
-    out.pack_replicas = {
-        false, items, packs, shape.nodes, problem_bytes<node_problem>(shape), items == packs ? 1 : out.shares};
-    out.prepare_nodes = form_of_blocks(nodes, scratch_bytes<node_scratch>(shape));
-    out.try_replicas = form_of_shares(nodes, out.pack_replicas);
-  }
-  out.judge = form_of_blocks(shape.layers, score_bytes(shape));
-  return out;
-}
-
-/// Lays out the device's memory; nothing is read or written.
-cuda_memory lay_out(arena& memory, const plan_spec& spec, const launch_plan& launches) {
-  const plan_shape& shape = spec.shape;
-  const std::size_t layers = size_cast(shape.layers), problems = layers * size_cast(shape.nodes);
-  const std::size_t experts = layers * size_cast(shape.experts), slots = layers * size_cast(shape.slots);
-  const auto shares = size_cast(launches.shares);
-  const bool searches = spec.search.steps > 0;
-  const bool groups = places_groups(shape);
-  cuda_memory out{};
-  out.state = memory.take<plan_state>(1);
-  for (device_plan& plan : out.plans) {
-    plan.load = memory.take<float>(size_cast(spec.max_samples) * experts);
-    plan.maps = {memory.take<index_t>(slots), memory.take<index_t>(slots), memory.take<index_t>(experts)};
-  }
-  if (groups) {
-    out.group_problem = memory.take<char>(layers * launches.place_groups.bytes);
-    out.node_expert = memory.take<index_t>(experts);
-  }
-  out.gpus = cluster::lay_out(memory, shape);
-  if (searches) {
-    out.searched = memory.take<node_outcome>(problems);
-    out.budget = memory.take<int>(problems);
-  }
-  if (groups || !searches) {
-    const std::size_t items = std::max(searches ? 0 : slots, groups ? layers * size_cast(shape.groups) : 0);
-    out.node_problem = memory.take<char>(problems * launches.pack_replicas.bytes);
-    out.arrived = memory.take<std::uint32_t>(problems);
-    out.share_key = memory.take<std::uint64_t>(problems * shares);
-    out.share_member = memory.take<index_t>(shares * items);
-  }
-  out.score = memory.take<layer_score>(layers);
-  out.gpu_load = memory.take<double>(layers * size_cast(shape.gpus));
-  if (spec.memory == memory_kind::host)
-    out.load = memory.take<double>(size_cast(spec.max_samples) * experts);  // of the largest type
-  if (spec.memory == memory_kind::host && searches) out.current = memory.take<std::int64_t>(slots);
-  std::size_t scratch = 0;
-  for (const launch_form& form : {launches.prepare_groups, launches.try_groups, launches.prepare_nodes,
-                                  launches.try_replicas, launches.search, launches.judge})
-    scratch = std::max(scratch, size_cast(form.blocks) * form.scratch);
-  out.scratch = memory.take<char>(scratch);
-  return out;
-}
-
-/// What a planner owns on the host beside itself.
-struct host_memory {
-  layer_maps maps;     // of all layers, on their way to the caller; only for memory of the host
-  layer_score* score;  // [layers]
-  double* gpu_load;    // [layers][gpus], on its way to the caller
-  cluster gpus;
-};
-
-host_memory lay_out_host(arena& memory, const plan_spec& spec) {
-  const plan_shape& shape = spec.shape;
-  const std::size_t layers = size_cast(shape.layers);
-  const std::size_t slots = layers * size_cast(shape.slots), experts = layers * size_cast(shape.experts);
-  host_memory out{};
-  if (spec.memory == memory_kind::host)
-    out.maps = {memory.take<index_t>(slots), memory.take<index_t>(slots), memory.take<index_t>(experts)};
-  out.score = memory.take<layer_score>(layers);
-  out.gpu_load = memory.take<double>(layers * size_cast(shape.gpus));
-  out.gpus = cluster::lay_out(memory, shape);
-  return out;
-}
-
-/// Null if this process can use a device; counts them.
-const char* count_devices(int& count) {
-  const cudaError_t error = cudaGetDeviceCount(&count);
-  if (error == cudaSuccess && count > 0) return nullptr;
-  count = 0;
-  cudaGetLastError();
-  switch (error) {
-    case cudaSuccess:
-    case cudaErrorNoDevice:
-      return "there is no CUDA device, or CUDA_VISIBLE_DEVICES hides it";
-    case cudaErrorInsufficientDriver:
-      return "there is no CUDA driver, or it is older than the CUDA runtime that libeplb was built with";
-    default:
-      return cudaGetErrorString(error);
-  }
-}
-
-const char* why_unavailable() {
-  int count = 0;
-  return count_devices(count);
-}
-
-int device_count() {
-  int count = 0;
-  count_devices(count);
-  return count;
-}
-
-void describe_device(int device, char* text, std::size_t size) {
-  cudaDeviceProp about{};
-  int driver = 0;
-  check(cudaGetDeviceProperties(&about, device), "cudaGetDeviceProperties");
-  check(cudaDriverGetVersion(&driver), "cudaDriverGetVersion");
-  std::snprintf(text, size, "%s, compute capability %d.%d, %d multiprocessors, %.1f GiB, driver for CUDA %d.%d",
-                about.name, about.major, about.minor, about.multiProcessorCount,
-                static_cast<double>(about.totalGlobalMem) / (1 << 30), driver / 1000, driver % 1000 / 10);
-}
-
-/// The device to plan on.
-int choose_device(int wanted) {
-  unavailable out{};
-  int count = 0;
-  if (const char* why = count_devices(count)) {
-    std::snprintf(out.why, sizeof out.why, "%s", why);
-    throw out;
-  }
-  int device = wanted;
-  if (wanted < 0) check(cudaGetDevice(&device), "cudaGetDevice");
-  if (device >= count) {
-    std::snprintf(out.why, sizeof out.why, "options.device is %d, but the number of CUDA devices is %d", device, count);
-    throw out;
-  }
-  return device;
-}
 
 class cuda_planner final : public planner, public stream_planner {
  public:
@@ -293,7 +28,7 @@ class cuda_planner final : public planner, public stream_planner {
     try {
       resources_.emplace(spec, context_.device());
       arena pieces(arena::align(spec.workspace ? spec.workspace : static_cast<void*>(resources_->workspace)));
-      device_ = lay_out(pieces, spec, launches_);
+      device_ = lay_out_device(pieces, spec, launches_);
       check(cudaMemsetAsync(device_.state, 0, pieces.used(), resources_->stream), "cudaMemsetAsync");
       check(cudaMemcpyAsync(device_.gpus.first_slot, host_.gpus.first_slot, cluster::bytes(spec.shape),
                             cudaMemcpyHostToDevice, resources_->stream),
@@ -459,7 +194,7 @@ class cuda_planner final : public planner, public stream_planner {
         cudaGetLastError();
         unavailable out{};
         char about[200] = "?";
-        describe_device(device, about, sizeof about);
+        describe_cuda_device(device, about, sizeof about);
         std::snprintf(out.why, sizeof out.why, "this build of libeplb has no code for %s", about);
         throw out;
       }
@@ -672,7 +407,7 @@ memory_size measure(const plan_spec& spec) {
   arena host, device;
   host.take<cuda_planner>(1);
   lay_out_host(host, spec);
-  lay_out(device, spec, plan_launches(spec));
+  lay_out_device(device, spec, plan_launches(spec));
   return {host.used(), device.used() + arena::alignment};
 }
 
@@ -684,6 +419,6 @@ planner* make(const plan_spec& spec, void* block) {
 
 }  // namespace
 
-const backend cuda_backend{backend_id::cuda, why_unavailable, device_count, describe_device, measure, make};
+const backend cuda_backend{backend_id::cuda, why_no_device, count_devices, describe_cuda_device, measure, make};
 
 }  // namespace eplb
