@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Step 2: which experts get more than one slot.
+// Which experts get more than one slot.
 #pragma once
 
 #include "core/arena.h"

@@ -51,7 +51,7 @@ struct search_problem {
   const float* pace;      // [gpus] 1 / speed
   int cost_power;         // of a load, to tell what it costs: 4 or 32
   bool allow_duplicates;
-  bool from_current;  // experts have a home, and slots may be given to others
+  bool from_current;  // the search starts from a placement, and may give slots to other experts
 
   EPLB_HOST_DEVICE float load_of(int sample, int expert) const {
     return load[size_cast(sample) * size_cast(experts) + size_cast(expert)];

@@ -168,7 +168,7 @@ EPLB_HOST_DEVICE void search_steps(Team& team, const search_problem& p, int step
     ++idle;
     if (swap == last_key && gift == last_key) continue;
     idle = 0;
-    const std::int32_t until = round + longest_stay - 3 + round % 4;
+    const std::int32_t stays_until = round + longest_stay - 3 + round % 4;
     if (gift >> 32 < swap >> 32) {
       const index_pair step(gift, p.experts);
       const int z = state.expert[step.i], y = step.j;
@@ -176,7 +176,7 @@ EPLB_HOST_DEVICE void search_steps(Team& team, const search_problem& p, int step
       team.sync();
       if (rank == 0) {
         give(state, step.i, y);
-        state.tabu_until[step.i] = until;
+        state.tabu_until[step.i] = stays_until;
       }
       team.sync();
       for (int other = rank; other < p.gpus; other += size)
@@ -190,7 +190,7 @@ EPLB_HOST_DEVICE void search_steps(Team& team, const search_problem& p, int step
       team.sync();
       for (int side = rank; side < 2; side += size) {
         const int slot = side == 0 ? step.i : step.j;
-        state.tabu_until[slot] = until;
+        state.tabu_until[slot] = stays_until;
         refresh_gpu<Team>(p, state, p.gpu_of[slot]);
       }
     }

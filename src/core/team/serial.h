@@ -2,17 +2,17 @@
 // A team of one thread: what the CPU backend runs the algorithms with.
 //
 // The algorithms are written once, for any team of threads. A team has
-//   rank(), size()    who am I of how many; work is dealt out as i = rank, rank + size, ...
+//   rank(), size()           who am I of how many; work is dealt out as i = rank, rank + size, ...
 //   sync()                   all threads arrive; what was written before is visible after
 //   min(value)               the least value of all threads, given to all; orders memory as sync()
 //   max(value), sum(value)   the largest, and the sum, likewise
 //   sort(keys, spare, n)     n different keys into ascending order; orders memory as sync()
-//   narrow(f)                f(lanes) on a smaller group whose exchanges are cheap, for chains of
+//   subteam(f)               f(lanes) on a smaller team whose exchanges are cheap, for chains of
 //                            dependent steps; the other threads wait; orders memory as sync()
 //   vector_width             how many neighbouring items a thread takes at once, where that helps
-//   has_little_memory                   whether memory is scarce, so that arrays share it which are never needed
-//   together tournament               keeps the least of n keys while single keys change (see below)
-// All threads of a group take part in each, in the same order.
+//   has_little_memory        whether arrays that are never needed together had better share it
+//   tournament               keeps the least of n keys while single keys change (see below)
+// All threads of a team take part in each, in the same order.
 #pragma once
 
 #include "core/team/serial_sort.h"
