@@ -12,7 +12,7 @@ namespace eplb {
 struct group_memory {
   index_t* of_group;      // [groups] node of each, or pack
   index_t* seated;        // [groups] node by node
-  index_t* count;         // [nodes] groups on each; or slots that a node has in common with each pack
+  index_t* count;         // [nodes] groups on each; of a pack, slots that it has in common with a node
   float* load;            // [nodes]
   index_t* pack_of_node;  // [nodes]
   index_t* node_of_pack;  // [nodes]
@@ -99,34 +99,27 @@ EPLB_HOST_DEVICE inline bool seat_groups(const plan_shape& shape, const packing_
   return true;
 }
 
-/// Names the nodes of a packing of groups, whose experts are in `packed`, so that experts stay: again and again the
-/// node and the pack that have most slots in common now, the first of equals, are made one.
+/// Makes one of a node and a pack of groups, again and again of those that have most slots in common now, the first of
+/// equals. Those that have nothing in common with what is left are made one in order.
 template <class Team>
-EPLB_DEVICE_NOINLINE void name_nodes(Team& team, const search_task& task, const index_t* packed,
-                                     const group_memory& memory, index_t* out) {
-  const plan_shape& shape = task.shape;
-  const int rank = team.rank(), size = team.size(), nodes = shape.nodes, experts = task.node.experts;
-  const int width = shape.experts / shape.groups, room = shape.groups / nodes;
-  index_t *const pack_of_group = memory.of_group, *const common = memory.count;  // of a node, with each pack
+EPLB_HOST_DEVICE void match_packs(Team& team, const search_task& task, const group_memory& memory) {
+  constexpr int most_slots = max_extent;
+  const int rank = team.rank(), size = team.size(), nodes = task.shape.nodes;
+  const int width = task.shape.experts / task.shape.groups;
   index_t *const pack_of_node = memory.pack_of_node, *const node_of_pack = memory.node_of_pack;
-  for (int seat = rank; seat < shape.groups; seat += size)
-    pack_of_group[packed[size_cast(seat) * size_cast(width)] / width] = static_cast<index_t>(seat / room);
-  for (int i = rank; i < nodes; i += size) pack_of_node[i] = node_of_pack[i] = nowhere;
-  team.sync();
   const auto visit_packs = [&](int node, auto f) {  // once for each slot; each thread has packs of its own
     visit_current(task, node, [&](int e) {
-      const int pack = pack_of_group[e / width];
+      const int pack = memory.of_group[e / width];
       if (pack % size == rank && node_of_pack[pack] == nowhere) f(pack);
     });
   };
-  constexpr int most_slots = max_extent;
-  for (int named = 0; named < nodes; ++named) {
+  for (int matched = 0; matched < nodes; ++matched) {
     std::uint64_t best = last_key;
     for (int node = 0; node < nodes; ++node) {
       if (pack_of_node[node] != nowhere) continue;
-      visit_packs(node, [&](int pack) { common[pack] = 0; });
+      visit_packs(node, [&](int pack) { memory.count[pack] = 0; });
       visit_packs(node, [&](int pack) {
-        const auto apart = static_cast<std::uint64_t>(most_slots - ++common[pack]);
+        const auto apart = static_cast<std::uint64_t>(most_slots - ++memory.count[pack]);
         const std::uint64_t key = apart << 32 | index_pair::key(node, pack, nodes);
         best = key < best ? key : best;
       });
@@ -140,17 +133,30 @@ EPLB_DEVICE_NOINLINE void name_nodes(Team& team, const search_task& task, const 
     }
     team.sync();
   }
-  if (rank == 0)
-    for (int node = 0, free = 0; node < nodes; ++node) {  // those that have nothing in common with what is left
-      if (pack_of_node[node] != nowhere) continue;
-      while (node_of_pack[free] != nowhere) ++free;
-      pack_of_node[node] = static_cast<index_t>(free++);
-    }
+  for (int node = 0, free = 0; rank == 0 && node < nodes; ++node) {
+    if (pack_of_node[node] != nowhere) continue;
+    while (node_of_pack[free] != nowhere) ++free;
+    pack_of_node[node] = static_cast<index_t>(free++);
+  }
   team.sync();
-  for (int node = 0; node < nodes; ++node)
+}
+
+/// Names the nodes of a packing of groups, whose experts are in `packed`, so that experts stay.
+template <class Team>
+EPLB_DEVICE_NOINLINE void name_nodes(Team& team, const search_task& task, const index_t* packed,
+                                     const group_memory& memory, index_t* out) {
+  const plan_shape& shape = task.shape;
+  const int rank = team.rank(), size = team.size(), experts = task.node.experts;
+  const int width = shape.experts / shape.groups, room = shape.groups / shape.nodes;
+  for (int seat = rank; seat < shape.groups; seat += size)
+    memory.of_group[packed[size_cast(seat) * size_cast(width)] / width] = static_cast<index_t>(seat / room);
+  for (int i = rank; i < shape.nodes; i += size) memory.pack_of_node[i] = memory.node_of_pack[i] = nowhere;
+  team.sync();
+  match_packs(team, task, memory);
+  for (int node = 0; node < shape.nodes; ++node)
     for (int e = rank; e < experts; e += size)
       out[size_cast(node) * size_cast(experts) + size_cast(e)] =
-          packed[size_cast(pack_of_node[node]) * size_cast(experts) + size_cast(e)];
+          packed[size_cast(memory.pack_of_node[node]) * size_cast(experts) + size_cast(e)];
   team.sync();
 }
 

@@ -134,6 +134,42 @@ EPLB_DEVICE_NOINLINE std::uint64_t costliest_gpu(Team& team, const search_proble
   return team.min(best);
 }
 
+/// Gives a slot to another expert. Returns the changes that it takes.
+template <class Team>
+EPLB_HOST_DEVICE int take_gift(Team& team, const search_problem& p, std::uint64_t gift, std::int32_t stays_until,
+                               const search_state& state) {
+  const index_pair step(gift, p.experts);
+  const int slot = step.i, z = state.expert[slot], y = step.j, at = p.gpu_of[slot];
+  const int changes = more_changes(p, state, at, z, y);
+  team.sync();
+  if (team.rank() == 0) {
+    give(state, slot, y);
+    state.tabu_until[slot] = stays_until;
+  }
+  team.sync();
+  for (int gpu = team.rank(); gpu < p.gpus; gpu += team.size())
+    if (gpu == at || count_on(p, state.expert, gpu, z) + count_on(p, state.expert, gpu, y) > 0)
+      refresh_gpu<Team>(p, state, gpu);
+  return changes;
+}
+
+/// Exchanges the experts of two slots. Returns the changes that it takes.
+template <class Team>
+EPLB_HOST_DEVICE int take_swap(Team& team, const search_problem& p, std::uint64_t swap, std::int32_t stays_until,
+                               const search_state& state) {
+  const index_pair step(swap, p.slots);
+  const int changes = p.from_current ? more_changes_of_swap(p, state, step.i, step.j) : 0;
+  team.sync();
+  if (team.rank() == 0) exchange(p, state, step.i, step.j);
+  team.sync();
+  for (int side = team.rank(); side < 2; side += team.size()) {
+    const int slot = side == 0 ? step.i : step.j;
+    state.tabu_until[slot] = stays_until;
+    refresh_gpu<Team>(p, state, p.gpu_of[slot]);
+  }
+  return changes;
+}
+
 /// Tabu search (Glover, 1989): in each round the costliest gpu is helped by the best step there is, even if that is a
 /// step up; the slots that changed stay for some rounds, so that the search does not turn back. A step is a swap; from
 /// a current placement it may be a gift too, where that is better by itself. Leaves the best placement it has
@@ -169,31 +205,8 @@ EPLB_HOST_DEVICE void search_steps(Team& team, const search_problem& p, int step
     if (swap == last_key && gift == last_key) continue;
     idle = 0;
     const std::int32_t stays_until = round + longest_stay - 3 + round % 4;
-    if (gift >> 32 < swap >> 32) {
-      const index_pair step(gift, p.experts);
-      const int z = state.expert[step.i], y = step.j;
-      changes_left -= more_changes(p, state, p.gpu_of[step.i], z, y);
-      team.sync();
-      if (rank == 0) {
-        give(state, step.i, y);
-        state.tabu_until[step.i] = stays_until;
-      }
-      team.sync();
-      for (int other = rank; other < p.gpus; other += size)
-        if (other == p.gpu_of[step.i] || count_on(p, state.expert, other, z) + count_on(p, state.expert, other, y) > 0)
-          refresh_gpu<Team>(p, state, other);
-    } else {
-      const index_pair step(swap, p.slots);
-      if (p.from_current) changes_left -= more_changes_of_swap(p, state, step.i, step.j);
-      team.sync();
-      if (rank == 0) exchange(p, state, step.i, step.j);
-      team.sync();
-      for (int side = rank; side < 2; side += size) {
-        const int slot = side == 0 ? step.i : step.j;
-        state.tabu_until[slot] = stays_until;
-        refresh_gpu<Team>(p, state, p.gpu_of[slot]);
-      }
-    }
+    changes_left -= gift >> 32 < swap >> 32 ? take_gift(team, p, gift, stays_until, state)
+                                            : take_swap(team, p, swap, stays_until, state);
     team.sync();
   }
 }
