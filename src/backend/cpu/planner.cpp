@@ -191,6 +191,11 @@ class cpu_planner final : public planner {
     while (key < first && !first_fault_.compare_exchange_weak(first, key)) {
     }
   }
+  /// Of a layer, which then needs no changes.
+  void report(fault_key key, int layer) {
+    report(key);
+    for (int node = 0; searches() && node < spec_.shape.nodes; ++node) memory_.outcomes[number_of(layer, node)] = {};
+  }
 
   /// Whether the caller asks to stop after so many layers of this pass.
   bool is_stopped_after(int layers) {
@@ -220,44 +225,44 @@ class cpu_planner final : public planner {
   /// The phases of a plan, in their order (core/plan.h).
   void plan_layer(const plan_input& input, stored_plan& next, const worker_memory& own, int layer, bool again) {
     const plan_shape& shape = spec_.shape;
-    node_outcome* const outcomes = memory_.outcomes + size_cast(layer) * size_cast(shape.nodes);
-    const int* const budget = memory_.budget + size_cast(layer) * size_cast(shape.nodes);
-    const auto is_done = [&](int node) { return again && outcomes[node].changes <= budget[node]; };
-    int left = 0;
-    for (int node = 0; node < shape.nodes; ++node) left += again && is_done(node) ? 0 : 1;
-    if (left == 0) return;
-
+    if (again && !has_too_many_changes(layer)) return;
     const std::size_t stride = size_cast(shape.layers) * size_cast(shape.experts);
     float* const samples = next.load + size_cast(layer) * size_cast(shape.experts);
     fault_key fault = kernels_.read_layer(shape, input.loads, layer, samples, stride, own.sum);
     if (fault == no_fault && input.current.expert)
       fault = kernels_.read_current(shape, input.current, layer, own.current);
-    if (fault != no_fault) {
-      report(fault);
-      std::fill_n(outcomes, searches() ? shape.nodes : 0, node_outcome{});
-      return;
-    }
+    if (fault != no_fault) return report(fault, layer);
 
     if (places_groups(shape)) kernels_.prepare_groups(shape, own.sum, own.groups, own.packing.sort);
     const packing_problem groups = own.groups.onto_nodes(shape, input.seed, layer);
     pack(groups, own);
     kernels_.number_experts(shape, groups, own.member, input.current.expert ? own.packed_expert : own.node_expert);
+
     const layer_maps maps = next.maps.of(shape, layer);
-    if (!searches()) {
-      for (int node = 0; node < shape.nodes; ++node) pack_node(input, own, layer, node, maps);
-      return;
-    }
-    const search_task task{
-        shape,
-        spec_.node,
-        memory_.gpus,
-        spec_.search,
-        spec_.search.sum_samples ? layer_samples{own.sum, 0, 1} : layer_samples{samples, stride, input.loads.samples},
-        input.current.expert ? own.current : nullptr};
+    const layer_samples loads =
+        spec_.search.sum_samples ? layer_samples{own.sum, 0, 1} : layer_samples{samples, stride, input.loads.samples};
+    const search_task task{shape,        spec_.node, memory_.gpus,
+                           spec_.search, loads,      input.current.expert ? own.current : nullptr};
     if (task.current) kernels_.keep_groups(task, groups, own.packed_expert, own.kept, own.node_expert);
     for (int node = 0; node < shape.nodes; ++node)
-      if (!is_done(node))
-        outcomes[node] = kernels_.search_node(task, node, budget[node], experts_of(own, node), own.search, maps);
+      if (searches())
+        search_node(task, own, layer, node, again, maps);
+      else
+        pack_node(input, own, layer, node, maps);
+  }
+
+  /// A node is numbered through all layers.
+  std::size_t number_of(int layer, int node) const {
+    return size_cast(layer) * size_cast(spec_.shape.nodes) + size_cast(node);
+  }
+  bool has_too_many_changes(int layer, int node) const {
+    const std::size_t number = number_of(layer, node);
+    return memory_.outcomes[number].changes > memory_.budget[number];
+  }
+  bool has_too_many_changes(int layer) const {
+    for (int node = 0; node < spec_.shape.nodes; ++node)
+      if (has_too_many_changes(layer, node)) return true;
+    return false;
   }
 
   const index_t* experts_of(const worker_memory& own, int node) const {
@@ -270,6 +275,14 @@ class cpu_planner final : public planner {
         own.node.onto_gpus(spec_.shape, input.seed, layer, spec_.first_problem + static_cast<std::uint32_t>(node));
     pack(gpus, own);
     kernels_.write_maps(gpus, own.node, node, spec_.node.experts, own.member, maps);
+  }
+
+  void search_node(const search_task& task, const worker_memory& own, int layer, int node, bool again,
+                   const layer_maps& maps) {
+    if (again && !has_too_many_changes(layer, node)) return;
+    const std::size_t number = number_of(layer, node);
+    memory_.outcomes[number] =
+        kernels_.search_node(task, node, memory_.budget[number], experts_of(own, node), own.search, maps);
   }
 
   /// Leaves the members of the best candidate in own.member, if there is a choice.
