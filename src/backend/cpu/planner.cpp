@@ -306,7 +306,7 @@ class cpu_planner final : public planner {
                                                       candidates * (share + 1) / shares,
                                                       memory_.workers[thread].packing, worker.share_member);
         },
-        [&](int) { return is_stopped = is_stopped_after(problem.layer); });
+        [&](int) { return is_stopped = is_stopped_after(static_cast<int>(problem.layer)); });
     if (is_stopped) throw cancelled{};  // not all candidates have been tried
     const worker_memory* const best =
         std::min_element(memory_.workers, memory_.workers + shares,
