@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Any placement, checked and judged under any load.
+// Any placement, checked, and scored under any load.
 #include <algorithm>
 
 #include "api/check.h"
