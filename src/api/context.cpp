@@ -7,7 +7,10 @@
 #include <cstdio>
 #include <new>
 
+#include "api/check.h"
+#include "api/error.h"
 #include "api/presets.h"
+#include "core/fault.h"
 
 namespace eplb {
 namespace {
@@ -40,19 +43,19 @@ class hold {
 
 class progress_callback final : public progress_sink {
  public:
-  explicit progress_callback(const settled_options& options) : options_(options) {}
+  explicit progress_callback(const checked_options& options) : options_(options) {}
   bool stop_after(std::int64_t done, std::int64_t total) override {
     return options_.progress_fn(options_.user, done, total) != 0;
   }
 
  private:
-  const settled_options& options_;
+  const checked_options& options_;
 };
 
-bool logs(const settled_options& options, std::int32_t level) { return options.log_fn && level <= options.log_level; }
+bool logs(const checked_options& options, std::int32_t level) { return options.log_fn && level <= options.log_level; }
 
 template <class... Values>
-void log(const settled_options& options, std::int32_t level, const char* format, Values... values) {
+void log(const checked_options& options, std::int32_t level, const char* format, Values... values) {
   if (!logs(options, level)) return;
   char line[256];
   std::snprintf(line, sizeof line, format, values...);
@@ -95,7 +98,7 @@ maps_view check_buffers(const eplb_context& context, const eplb_maps& maps) {
 }
 
 void submit(eplb_context& context, const eplb_input& input) {
-  const settled_options& options = context.options;
+  const checked_options& options = context.options;
   const plan_input from = check_inputs(context, input);
   progress_callback progress(options);
   context.planner->plan(from, options.progress_fn ? &progress : nullptr);
@@ -123,7 +126,7 @@ void get_stats(eplb_context& context, eplb_stats* stats) {
 
 /// What the asynchronous calls work with.
 stream_planner& on_streams(const eplb_context& context) {
-  if (context.options.where->id != backend_id::cuda)
+  if (context.options.backend->id != backend_id::cuda)
     fail(EPLB_ERROR_INVALID_STATE, "the context plans on the cpu, which has no streams; use the blocking call");
   stream_planner* const planner = context.planner->on_streams();
   if (!planner)
@@ -140,8 +143,8 @@ stream_planner& on_stream(const eplb_context& context, void* stream) {
 
 }  // namespace
 
-memory_size measure_context(const settled_options& options) {
-  memory_size out = options.where->measure(options.spec);
+memory_size measure_context(const checked_options& options) {
+  memory_size out = options.backend->measure(options.spec);
   out.host += planner_offset + arena::alignment;
   return out;
 }
@@ -154,35 +157,35 @@ void context_destroyer::operator()(eplb_context* context) const {
   memory.give_back(block);
 }
 
-context_pointer make_context(const settled_options& options) {
+context_pointer make_context(const checked_options& options) {
   const memory_size size = measure_context(options);
   if (options.spec.workspace && options.workspace_bytes < size.cuda)
     fail(EPLB_ERROR_BUFFER_TOO_SMALL, "workspace_bytes is %zu; it must be %zu", options.workspace_bytes, size.cuda);
   void* const block = options.memory.take(size.host);
   char* const aligned = static_cast<char*>(arena::align(block));
   context_pointer context(new (aligned) eplb_context{options, block, nullptr, getpid(), {false}});
-  context->planner = options.where->make(options.spec, aligned + planner_offset);
+  context->planner = options.backend->make(options.spec, aligned + planner_offset);
   context->options.spec.gpus = {};  // the caller's, who may free them now
   const plan_shape& shape = options.spec.shape;
   log(options, EPLB_LOG_INFO,
       "context for %d layers of %d experts in %d slots on %d gpus, %d groups on %d nodes: strategy %s, backend %s, "
       "%d threads, %zu bytes of host memory, %zu of CUDA memory",
       shape.layers, shape.experts, shape.slots, shape.gpus, shape.groups, shape.nodes, presets[options.strategy].name,
-      eplb_backend_name(static_cast<std::int32_t>(options.where->id)), options.spec.threads, size.host, size.cuda);
+      eplb_backend_name(static_cast<std::int32_t>(options.backend->id)), options.spec.threads, size.host, size.cuda);
   if (options.idle_threads > 0)
     log(options, EPLB_LOG_WARNING, "num_threads is %d more than there are layers or candidates to share out",
         options.idle_threads);
   return context;
 }
 
-void plan_once(const settled_options& settled, const eplb_input& input, const maps_view& out, eplb_stats* stats) {
-  if (settled.spec.memory != memory_kind::host)
+void plan_once(const checked_options& options, const eplb_input& input, const maps_view& out, eplb_stats* stats) {
+  if (options.spec.memory != memory_kind::host)
     fail(EPLB_ERROR_INVALID_ARGUMENT, "options.memory is cuda, but this call works on host memory; create a context");
   // Before memory is asked for by what it says.
-  check_input(input, settled.spec.shape, settled.spec.max_samples, memory_kind::host);
-  check_current(input, settled.spec.shape);
-  if (stats) check_stats(read_struct(stats, "stats"), settled.spec.shape);
-  const context_pointer context = make_context(settled);
+  check_input(input, options.spec.shape, options.spec.max_samples, memory_kind::host);
+  check_current(input, options.spec.shape);
+  if (stats) check_stats(read_struct(stats, "stats"), options.spec.shape);
+  const context_pointer context = make_context(options);
   submit(*context, input);
   get_maps(*context, out);
   if (stats) get_stats(*context, stats);
@@ -196,7 +199,7 @@ eplb_status eplb_create(const eplb_shape* shape, const eplb_options* options, ep
                         eplb_error* error) {
   return guarded(error, [&] {
     if (!context) fail(EPLB_ERROR_INVALID_ARGUMENT, "context is NULL");
-    *context = make_context(settle(shape, options)).release();
+    *context = make_context(check_options(shape, options)).release();
   });
 }
 
@@ -208,7 +211,7 @@ void eplb_destroy(eplb_context* context) {
 eplb_status eplb_memory_needed(const eplb_shape* shape, const eplb_options* options, size_t* host_bytes,
                                size_t* cuda_bytes, eplb_error* error) {
   return guarded(error, [&] {
-    const memory_size size = measure_context(settle(shape, options));
+    const memory_size size = measure_context(check_options(shape, options));
     if (host_bytes) *host_bytes = size.host;
     if (cuda_bytes) *cuda_bytes = size.cuda;
   });
@@ -219,7 +222,7 @@ int32_t eplb_context_strategy(const eplb_context* context) { return context ? co
 int32_t eplb_context_policy(const eplb_context* context) { return context ? context->options.policy : -1; }
 
 int32_t eplb_context_backend(const eplb_context* context) {
-  return context ? static_cast<int32_t>(context->options.where->id) : -1;
+  return context ? static_cast<int32_t>(context->options.backend->id) : -1;
 }
 
 eplb_status eplb_submit_weights(eplb_context* context, const eplb_input* input, eplb_error* error) {
@@ -284,8 +287,8 @@ eplb_status eplb_rebalance_experts(const eplb_shape* shape, const eplb_options* 
                                    const eplb_maps* maps, eplb_stats* stats, eplb_error* error) {
   return guarded(error, [&] {
     const eplb_input given = read_struct(input, "input");
-    const settled_options settled = settle(shape, options, &given);
-    const maps_view out = check_maps(read_struct(maps, "maps"), settled.spec.shape, memory_kind::host);
-    plan_once(settled, given, out, stats);
+    const checked_options checked = check_options(shape, options, &given);
+    const maps_view out = check_maps(read_struct(maps, "maps"), checked.spec.shape, memory_kind::host);
+    plan_once(checked, given, out, stats);
   });
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What the library says of itself, and the defaults of its structs.
 #include "api/check.h"
+#include "api/error.h"
 #include "api/presets.h"
 
 namespace eplb {

@@ -3,7 +3,10 @@
 #include <algorithm>
 
 #include "api/check.h"
+#include "api/error.h"
+#include "api/memory.h"
 #include "backend/cpu/float_mode.h"
+#include "core/fault.h"
 #include "core/loads.h"
 #include "core/score.h"
 #include "core/team/serial.h"

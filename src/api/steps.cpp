@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 // The two steps that engines use by themselves. Each is a plan in which the other step has nothing
 // to decide.
+#include "api/check.h"
 #include "api/context.h"
+#include "api/error.h"
 
 namespace eplb {
 namespace {
@@ -65,8 +67,8 @@ eplb_status eplb_balanced_packing(const eplb_options* options, const eplb_input*
     const eplb_shape shape = make_shape(given.num_rows, given.num_items, given.num_items, given.num_packs);
     const eplb_options global = global_options(options);
     const eplb_input loads = part_input(input);
-    settled_options settled = settle(&shape, &global, &loads);
-    settled.spec.first_problem = 0;
+    checked_options checked = check_options(&shape, &global, &loads);
+    checked.spec.first_problem = 0;
     auto slots = defaults<eplb_maps>();
     slots.type = given.type;
     slots.logical_to_physical = given.pack_index ? given.pack_index : given.rank_in_pack;
@@ -74,8 +76,8 @@ eplb_status eplb_balanced_packing(const eplb_options* options, const eplb_input*
       slots.max_replicas = 1;
       slots.logical_to_physical_count = count;
     }
-    const maps_view out = check_maps(slots, settled.spec.shape, memory_kind::host);
-    plan_once(settled, loads, out, nullptr);
+    const maps_view out = check_maps(slots, checked.spec.shape, memory_kind::host);
+    plan_once(checked, loads, out, nullptr);
     const int room = given.num_items / given.num_packs;
     if (out.type == scalar::int32)
       split_slots(static_cast<const std::int32_t*>(out.logical_to_physical), out.logical_to_physical ? count : 0,
@@ -98,8 +100,8 @@ eplb_status eplb_replicate_experts(const eplb_shape* shape, const eplb_options* 
     eplb_options global = global_options(options);
     if (global.strategy == EPLB_STRATEGY_AUTO) global.strategy = EPLB_STRATEGY_LPT;  // by the loads' sum
     const eplb_input loads = part_input(input);
-    const settled_options settled = settle(&flat, &global, &loads);
-    const maps_view out = check_maps(read_struct(maps, "maps"), settled.spec.shape, memory_kind::host);
-    plan_once(settled, loads, out, nullptr);
+    const checked_options checked = check_options(&flat, &global, &loads);
+    const maps_view out = check_maps(read_struct(maps, "maps"), checked.spec.shape, memory_kind::host);
+    plan_once(checked, loads, out, nullptr);
   });
 }
