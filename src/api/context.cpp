@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Contexts, and the one call that does without.
+// Contexts made and destroyed, and the blocking calls on one.
 #include "api/context.h"
 
 #include <unistd.h>
@@ -15,31 +15,10 @@
 namespace eplb {
 namespace {
 
-/// The planner's place in the block; alignment is on top, since an allocator promises less.
+/// Where in the block the planner begins, once the block is aligned. The block has arena::alignment bytes to spare for
+/// that, since the caller's allocator promises less.
 constexpr std::size_t planner_offset =
     (sizeof(eplb_context) + arena::alignment - 1) / arena::alignment * arena::alignment;
-
-void check_own(const eplb_context* context) {
-  if (!context) fail(EPLB_ERROR_INVALID_ARGUMENT, "context is NULL");
-  if (context->process != getpid())
-    fail(EPLB_ERROR_INVALID_STATE, "the context was created before a fork; create one in the child");
-}
-
-/// A call's hold on its context.
-class hold {
- public:
-  explicit hold(eplb_context* context) : context_(context) {
-    check_own(context);
-    if (context->in_use.exchange(true, std::memory_order_acquire))
-      fail(EPLB_ERROR_INVALID_STATE, "the context is in use by another call");
-  }
-  ~hold() { context_->in_use.store(false, std::memory_order_release); }
-  hold(const hold&) = delete;
-  hold& operator=(const hold&) = delete;
-
- private:
-  eplb_context* context_;
-};
 
 class progress_callback final : public progress_sink {
  public:
@@ -61,84 +40,13 @@ void log(const checked_options& options, std::int32_t level, const char* format,
   std::snprintf(line, sizeof line, format, values...);
   try {
     options.log_fn(options.user, level, line);
-  } catch (...) {  // what the line is about has been done, whatever its reader makes of it
+  } catch (...) {  // what the line tells has been done, whether it could be logged or not
   }
-}
-
-const planner& planned(const eplb_context& context) {
-  if (!context.planner->has_plan()) fail(EPLB_ERROR_INVALID_STATE, "the context has no plan yet; submit weights first");
-  return *context.planner;
 }
 
 void check_usable(const eplb_context& context, const char* name, const void* buffer) {
   const char* const why = buffer ? context.planner->why_unusable(buffer) : nullptr;
   if (why) fail(EPLB_ERROR_INVALID_ARGUMENT, "%s, at %p, %s", name, buffer, why);
-}
-
-plan_input check_inputs(const eplb_context& context, const eplb_input& input) {
-  const plan_spec& spec = context.options.spec;
-  const load_view loads = check_input(input, spec.shape, spec.max_samples, spec.memory);
-  check_usable(context, "input.loads", loads.data);
-  const current_view current = check_current(input, spec.shape);
-  if (current.expert && spec.search.steps == 0)
-    fail(EPLB_ERROR_INVALID_ARGUMENT, "input.current is given, but strategy %s plans from nothing; search can use it",
-         presets[context.options.strategy].name);
-  check_usable(context, "input.current", current.expert);
-  return {loads, current, input.seed};
-}
-
-maps_view check_buffers(const eplb_context& context, const eplb_maps& maps) {
-  const plan_spec& spec = context.options.spec;
-  const maps_view out = check_maps(maps, spec.shape, spec.memory);
-  check_usable(context, "maps.physical_to_logical", out.physical_to_logical);
-  check_usable(context, "maps.replica_rank", out.replica_rank);
-  check_usable(context, "maps.replica_count", out.replica_count);
-  check_usable(context, "maps.logical_to_physical", out.logical_to_physical);
-  return out;
-}
-
-void submit(eplb_context& context, const eplb_input& input) {
-  const checked_options& options = context.options;
-  const plan_input from = check_inputs(context, input);
-  progress_callback progress(options);
-  context.planner->plan(from, options.progress_fn ? &progress : nullptr);
-  if (logs(options, EPLB_LOG_DEBUG))  // looking at all counts takes time
-    log(options, EPLB_LOG_DEBUG, "planned from %d samples with seed %llu: at most %d replicas of an expert",
-        from.loads.samples, static_cast<unsigned long long>(input.seed), context.planner->max_replica_count());
-}
-
-void get_maps(eplb_context& context, const maps_view& out) {
-  const planner& plan = planned(context);
-  if (out.logical_to_physical) {
-    const auto needed = size_cast(plan.max_replica_count());
-    if (out.max_replicas < needed) throw narrow_inverse(out.max_replicas, needed);
-  }
-  context.planner->get_maps(out);
-}
-
-void get_stats(eplb_context& context, eplb_stats* stats) {
-  const eplb_stats given = read_struct(stats, "stats");
-  placement_stats out = check_stats(given, context.options.spec.shape);
-  planned(context);
-  context.planner->get_stats(out);
-  write_stats(stats, given, out);
-}
-
-/// What the asynchronous calls work with.
-stream_planner& on_streams(const eplb_context& context) {
-  if (context.options.backend->id != backend_id::cuda)
-    fail(EPLB_ERROR_INVALID_STATE, "the context plans on the cpu, which has no streams; use the blocking call");
-  stream_planner* const planner = context.planner->on_streams();
-  if (!planner)
-    fail(EPLB_ERROR_INVALID_STATE,
-         "the context was created for memory of kind host, which asynchronous calls cannot use; use the blocking call");
-  return *planner;
-}
-
-stream_planner& on_stream(const eplb_context& context, void* stream) {
-  stream_planner& planner = on_streams(context);
-  if (const char* why = planner.why_unusable_stream(stream)) fail(EPLB_ERROR_INVALID_ARGUMENT, "the stream %s", why);
-  return planner;
 }
 
 }  // namespace
@@ -178,17 +86,69 @@ context_pointer make_context(const checked_options& options) {
   return context;
 }
 
-void plan_once(const checked_options& options, const eplb_input& input, const maps_view& out, eplb_stats* stats) {
-  if (options.spec.memory != memory_kind::host)
-    fail(EPLB_ERROR_INVALID_ARGUMENT, "options.memory is cuda, but this call works on host memory; create a context");
-  // Before memory is asked for by what it says.
-  check_input(input, options.spec.shape, options.spec.max_samples, memory_kind::host);
-  check_current(input, options.spec.shape);
-  if (stats) check_stats(read_struct(stats, "stats"), options.spec.shape);
-  const context_pointer context = make_context(options);
-  submit(*context, input);
-  get_maps(*context, out);
-  if (stats) get_stats(*context, stats);
+void check_own(const eplb_context* context) {
+  if (!context) fail(EPLB_ERROR_INVALID_ARGUMENT, "context is NULL");
+  if (context->process != getpid())
+    fail(EPLB_ERROR_INVALID_STATE, "the context was created before a fork; create one in the child");
+}
+
+hold::hold(eplb_context* context) : context_(context) {
+  check_own(context);
+  if (context->in_use.exchange(true, std::memory_order_acquire))
+    fail(EPLB_ERROR_INVALID_STATE, "the context is in use by another call");
+}
+
+plan_input check_input(const eplb_input& input, const eplb_context& context) {
+  const plan_spec& spec = context.options.spec;
+  const load_view loads = check_input(input, spec.shape, spec.max_samples, spec.memory);
+  check_usable(context, "input.loads", loads.data);
+  const current_view current = check_current(input, spec.shape);
+  if (current.expert && spec.search.steps == 0)
+    fail(EPLB_ERROR_INVALID_ARGUMENT, "input.current is given, but strategy %s plans from nothing; search can use it",
+         presets[context.options.strategy].name);
+  check_usable(context, "input.current", current.expert);
+  return {loads, current, input.seed};
+}
+
+maps_view check_maps(const eplb_maps& maps, const eplb_context& context) {
+  const plan_spec& spec = context.options.spec;
+  const maps_view out = check_maps(maps, spec.shape, spec.memory);
+  check_usable(context, "maps.physical_to_logical", out.physical_to_logical);
+  check_usable(context, "maps.replica_rank", out.replica_rank);
+  check_usable(context, "maps.replica_count", out.replica_count);
+  check_usable(context, "maps.logical_to_physical", out.logical_to_physical);
+  return out;
+}
+
+void check_has_plan(bool has_plan) {
+  if (!has_plan) fail(EPLB_ERROR_INVALID_STATE, "the context has no plan yet; submit weights first");
+}
+
+void submit(eplb_context& context, const eplb_input& input) {
+  const checked_options& options = context.options;
+  const plan_input from = check_input(input, context);
+  progress_callback progress(options);
+  context.planner->plan(from, options.progress_fn ? &progress : nullptr);
+  if (logs(options, EPLB_LOG_DEBUG))  // the count is not free
+    log(options, EPLB_LOG_DEBUG, "planned from %d samples with seed %llu: at most %d replicas of an expert",
+        from.loads.samples, static_cast<unsigned long long>(input.seed), context.planner->max_replica_count());
+}
+
+void get_maps(eplb_context& context, const maps_view& out) {
+  check_has_plan(context.planner->has_plan());
+  if (out.logical_to_physical) {
+    const auto needed = size_cast(context.planner->max_replica_count());
+    if (out.max_replicas < needed) throw narrow_inverse(out.max_replicas, needed);
+  }
+  context.planner->get_maps(out);
+}
+
+void get_stats(eplb_context& context, eplb_stats* stats) {
+  const eplb_stats given = read_struct(stats, "stats");
+  placement_stats out = check_stats(given, context.options.spec.shape);
+  check_has_plan(context.planner->has_plan());
+  context.planner->get_stats(out);
+  write_stats(stats, given, out);
 }
 
 }  // namespace eplb
@@ -236,14 +196,15 @@ eplb_status eplb_get_max_replica_count(eplb_context* context, int32_t* count, ep
   return guarded(error, [&] {
     const hold held(context);
     if (!count) fail(EPLB_ERROR_INVALID_ARGUMENT, "count is NULL");
-    *count = planned(*context).max_replica_count();
+    check_has_plan(context->planner->has_plan());
+    *count = context->planner->max_replica_count();
   });
 }
 
 eplb_status eplb_get_maps(eplb_context* context, const eplb_maps* maps, eplb_error* error) {
   return guarded(error, [&] {
     const hold held(context);
-    get_maps(*context, check_buffers(*context, read_struct(maps, "maps")));
+    get_maps(*context, check_maps(read_struct(maps, "maps"), *context));
   });
 }
 
@@ -251,44 +212,5 @@ eplb_status eplb_get_stats(eplb_context* context, eplb_stats* stats, eplb_error*
   return guarded(error, [&] {
     const hold held(context);
     get_stats(*context, stats);
-  });
-}
-
-eplb_status eplb_submit_weights_async(eplb_context* context, const eplb_input* input, void* stream, eplb_error* error) {
-  return guarded(error, [&] {
-    const hold held(context);
-    stream_planner& planner = on_stream(*context, stream);
-    const eplb_input given = read_struct(input, "input");
-    planner.plan_async(check_inputs(*context, given), stream);
-  });
-}
-
-eplb_status eplb_get_maps_async(eplb_context* context, const eplb_maps* maps, void* stream, eplb_error* error) {
-  return guarded(error, [&] {
-    const hold held(context);
-    stream_planner& planner = on_stream(*context, stream);
-    if (!planner.has_work()) fail(EPLB_ERROR_INVALID_STATE, "the context has no plan yet; submit weights first");
-    planner.get_maps_async(check_buffers(*context, read_struct(maps, "maps")), stream);
-  });
-}
-
-eplb_status eplb_poll(eplb_context* context, eplb_error* error) {
-  bool finished = false;
-  const eplb_status status = guarded(error, [&] {
-    check_own(context);
-    const stream_planner& planner = on_streams(*context);
-    if (!planner.has_work()) fail(EPLB_ERROR_INVALID_STATE, "the context has no plan yet; submit weights first");
-    finished = planner.poll();
-  });
-  return status == EPLB_SUCCESS && !finished ? EPLB_NOT_READY : status;
-}
-
-eplb_status eplb_rebalance_experts(const eplb_shape* shape, const eplb_options* options, const eplb_input* input,
-                                   const eplb_maps* maps, eplb_stats* stats, eplb_error* error) {
-  return guarded(error, [&] {
-    const eplb_input given = read_struct(input, "input");
-    const checked_options checked = check_options(shape, options, &given);
-    const maps_view out = check_maps(read_struct(maps, "maps"), checked.spec.shape, memory_kind::host);
-    plan_once(checked, given, out, stats);
   });
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Contexts: what one is made of, and what the calls on one have in common.
 #pragma once
 
 #include <sys/types.h>
@@ -29,7 +30,29 @@ using context_pointer = std::unique_ptr<eplb_context, context_destroyer>;
 
 context_pointer make_context(const checked_options& options);
 
-/// A context's life in one go; stats may be null.
-void plan_once(const checked_options& options, const eplb_input& input, const maps_view& out, eplb_stats* stats);
+/// The context is one, and of this process.
+void check_own(const eplb_context* context);
+
+/// Keeps other calls off a context.
+class hold {
+ public:
+  explicit hold(eplb_context* context);
+  ~hold() { context_->in_use.store(false, std::memory_order_release); }
+  hold(const hold&) = delete;
+  hold& operator=(const hold&) = delete;
+
+ private:
+  eplb_context* context_;
+};
+
+/// What a call on a context is given: right for its shape, and in memory that its planner can use.
+plan_input check_input(const eplb_input& input, const eplb_context& context);
+maps_view check_maps(const eplb_maps& maps, const eplb_context& context);
+void check_has_plan(bool has_plan);
+
+/// The blocking calls, once the context is held.
+void submit(eplb_context& context, const eplb_input& input);
+void get_maps(eplb_context& context, const maps_view& out);
+void get_stats(eplb_context& context, eplb_stats* stats);
 
 }  // namespace eplb

@@ -2,8 +2,8 @@
 // The two steps that engines use by themselves. Each is a plan in which the other step has nothing
 // to decide.
 #include "api/check.h"
-#include "api/context.h"
 #include "api/error.h"
+#include "api/plan.h"
 
 namespace eplb {
 namespace {
