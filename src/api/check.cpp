@@ -12,11 +12,6 @@ void check_range(const char* name, std::int64_t value, std::int64_t least, std::
          static_cast<long long>(least), static_cast<long long>(most));
 }
 
-void check_multiple(const char* name, int value, const char* of_name, int of) {
-  if (value % of != 0)
-    fail(EPLB_ERROR_INVALID_ARGUMENT, "%s is %d, which is not a multiple of %s, %d", name, value, of_name, of);
-}
-
 void check_enum(const char* name, std::int32_t value, std::int32_t count) {
   if (value < 0 || value >= count)
     fail(EPLB_ERROR_INVALID_ARGUMENT, "%s is %d, which this library does not know; it must be 0 to %d", name, value,

@@ -9,7 +9,6 @@
 namespace eplb {
 
 void check_range(const char* name, std::int64_t value, std::int64_t least, std::int64_t most);
-void check_multiple(const char* name, int value, const char* of_name, int of);
 
 /// A value in [0, count) of an enumeration.
 void check_enum(const char* name, std::int32_t value, std::int32_t count);

@@ -30,10 +30,10 @@ using context_pointer = std::unique_ptr<eplb_context, context_destroyer>;
 
 context_pointer make_context(const checked_options& options);
 
-/// The context is one, and of this process.
+/// Fails if there is no context, or if it was made by the parent of a fork.
 void check_own(const eplb_context* context);
 
-/// Keeps other calls off a context.
+/// While it lives, other calls on the context fail.
 class hold {
  public:
   explicit hold(eplb_context* context);

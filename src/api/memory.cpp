@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Memory is taken and given back here only.
+// malloc() and free(), or what the caller has instead.
 #include "api/memory.h"
 
 #include <cstdlib>

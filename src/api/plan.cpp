@@ -11,7 +11,7 @@ namespace eplb {
 void plan_once(const checked_options& options, const eplb_input& input, const maps_view& out, eplb_stats* stats) {
   if (options.spec.memory != memory_kind::host)
     fail(EPLB_ERROR_INVALID_ARGUMENT, "options.memory is cuda, but this call works on host memory; create a context");
-  // How much memory is taken depends on the input, so that comes later.
+  // Before a context is made: how much memory that takes depends on what the input says.
   check_input(input, options.spec.shape, options.spec.max_samples, memory_kind::host);
   check_current(input, options.spec.shape);
   if (stats) check_stats(read_struct(stats, "stats"), options.spec.shape);
