@@ -168,7 +168,7 @@ static void plan_in_a_context(void) {
   printf("%d freed\n", used == host_bytes + 1);
 }
 
-static void judge_and_take_apart(void) {
+static void placement_and_steps(void) {
   if (eplb_options_init(&options, sizeof options)) exit(2);
   say("check", eplb_check_placement(&shape, &maps, 0, &error));
   say("score", eplb_score_placement(&shape, &input, &maps, &stats, &error));
@@ -187,6 +187,6 @@ int main(void) {
   describe();
   plan_at_once();
   plan_in_a_context();
-  judge_and_take_apart();
+  placement_and_steps();
   return 0;
 }

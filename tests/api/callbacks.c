@@ -176,7 +176,7 @@ static void two_passes(int32_t threads) {
   plan_free(&before), plan_free(&untold), plan_free(&after);
 }
 
-static void cancelling_the_parts(void) {
+static void cancelling_the_steps(void) {
   const eplb_shape shape = make_shape(LAYERS, EXPERTS, 24, 1, 1, 8);
   listener l = listen(1);
   const eplb_options options = listening(&l, 1);
@@ -330,7 +330,7 @@ int main(void) {
   cancelling(3);
   two_passes(1);
   two_passes(3);
-  cancelling_the_parts();
+  cancelling_the_steps();
   calling_back(1);
   calling_back(3);
   logging();

@@ -26,7 +26,7 @@ static void refuse_to_create(int32_t backend, int32_t memory, eplb_status status
   plan_free(&p);
 }
 
-static void refuse_parts(void) {
+static void refuse_steps(void) {
   const eplb_shape shape = make_shape(1, 4, 6, 1, 1, 6);
   const eplb_input input = make_input(EPLB_TYPE_FLOAT32, loads, 4);
   eplb_options options = make_options(EPLB_STRATEGY_LPT);
@@ -57,7 +57,7 @@ static void without_cuda(void) {
   refuse_to_create(EPLB_BACKEND_CUDA, EPLB_MEMORY_HOST, EPLB_ERROR_UNAVAILABLE, "CUDA");
   refuse_to_create(EPLB_BACKEND_CUDA, EPLB_MEMORY_CUDA, EPLB_ERROR_UNAVAILABLE, "CUDA");
   refuse_to_create(EPLB_BACKEND_AUTO, EPLB_MEMORY_CUDA, EPLB_ERROR_UNAVAILABLE, "CUDA");
-  refuse_parts();
+  refuse_steps();
 }
 
 /* Told without a device, by every build that has the backend. */

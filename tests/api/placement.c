@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Placements that did not come from a plan: checked, and judged under a load. */
+/* Placements that did not come from a plan: checked, and scored under a load. */
 #include <math.h>
 #include <string.h>
 
@@ -208,8 +208,8 @@ static void more_gpus_than_slots(void) {
   CHECK(gpu_load[0] == 4 && gpu_load[1] == 2 && gpu_load[2] == 0);
 }
 
-/* A plan judged from outside has the statistics that its context tells, and passes the check. */
-static void plans_judged_from_outside(void) {
+/* A plan scored from outside has the statistics that its context tells, and passes the check. */
+static void plans_scored_from_outside(void) {
   enum { COUNT = 4 * 16, SAMPLES = 3 };
   const eplb_shape s = make_shape(4, 16, 24, 4, 2, 8);
   float loads[SAMPLES * COUNT];
@@ -249,6 +249,6 @@ int main(void) {
   bad_arguments();
   score_by_hand();
   more_gpus_than_slots();
-  plans_judged_from_outside();
+  plans_scored_from_outside();
   return check_report();
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-// What the library says of itself, and the defaults of its structs.
+// What the library says of itself: version, statuses, strategies, backends and devices; and structs with its defaults.
 #include "api/check.h"
+#include "api/error.h"
 #include "api/presets.h"
 
 namespace eplb {
-
 namespace {
 
 struct status_text {
@@ -36,6 +36,15 @@ const status_text& text_of(eplb_status status) {
 
 constexpr const char* backend_names[] = {"auto", "cpu", "cuda"};
 constexpr std::int32_t backend_count = sizeof backend_names / sizeof *backend_names;
+
+const backend& find_backend(std::int32_t id) { return select_backend(static_cast<backend_id>(id), memory_kind::host); }
+
+/// Fails if the backend cannot be used in this process.
+const backend& find_usable_backend(std::int32_t id) {
+  const backend& out = find_backend(id);
+  if (const char* why = out.why_unavailable()) fail(EPLB_ERROR_UNAVAILABLE, "%s", why);
+  return out;
+}
 
 template <class T>
 eplb_status init(T* to, std::size_t size) {
@@ -93,22 +102,20 @@ const char* eplb_backend_name(int32_t backend) {
 eplb_status eplb_backend_available(int32_t backend, eplb_error* error) {
   return guarded(error, [&] {
     check_enum("backend", backend, backend_count);
-    const eplb::backend& where = select_backend(static_cast<backend_id>(backend), memory_kind::host);
-    if (const char* why = where.why_unavailable()) fail(EPLB_ERROR_UNAVAILABLE, "%s", why);
+    find_usable_backend(backend);
   });
 }
 
 int32_t eplb_device_count(int32_t backend) {
   if (backend <= EPLB_BACKEND_AUTO || backend >= backend_count) return 0;
   const uncancellable thread;
-  return select_backend(static_cast<backend_id>(backend), memory_kind::host).device_count();
+  return find_backend(backend).device_count();
 }
 
 eplb_status eplb_device_describe(int32_t backend, int32_t device, char* text, size_t size, eplb_error* error) {
   return guarded(error, [&] {
     check_range("backend", backend, EPLB_BACKEND_CPU, backend_count - 1);
-    const eplb::backend& where = select_backend(static_cast<backend_id>(backend), memory_kind::host);
-    if (const char* why = where.why_unavailable()) fail(EPLB_ERROR_UNAVAILABLE, "%s", why);
+    const eplb::backend& where = find_usable_backend(backend);
     check_range("device", device, 0, where.device_count() - 1);
     if (!text || size == 0) fail(EPLB_ERROR_INVALID_ARGUMENT, "text is NULL or has no room");
     where.describe_device(device, text, size);

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
-// Any placement, checked and judged under any load.
+// Any placement, checked, and scored under any load.
 #include <algorithm>
 
 #include "api/check.h"
+#include "api/error.h"
+#include "api/memory.h"
 #include "backend/cpu/float_mode.h"
+#include "core/fault.h"
 #include "core/loads.h"
 #include "core/score.h"
 #include "core/team/serial.h"
@@ -27,23 +30,23 @@ class call_memory {
   void* block_;
 };
 
-/// What judging a placement needs.
-struct judge_memory {
-  layer_maps maps;        // of all layers
-  index_t* slot_of_rank;  // [slots]
-  index_t* first_slot;    // [experts]
+/// What checking and scoring a placement works with.
+struct placement_memory {
+  layer_maps maps;         // of all layers
+  index_t* met;            // [slots] what the checks of a layer have met so far
+  index_t* first_replica;  // [experts] where in `met` its replicas begin, by rank
   cluster gpus;
   score_memory score;
   float* load;  // [samples][layers][experts]
 
-  static judge_memory lay_out(arena& memory, const plan_shape& shape, int samples) {
+  static placement_memory lay_out(arena& memory, const plan_shape& shape, int samples) {
     const std::size_t layers = size_cast(shape.layers), slots = size_cast(shape.slots),
                       experts = size_cast(shape.experts);
-    judge_memory out;
+    placement_memory out;
     out.maps = {memory.take<index_t>(layers * slots), memory.take<index_t>(layers * slots),
                 memory.take<index_t>(layers * experts)};
-    out.slot_of_rank = memory.take<index_t>(slots);
-    out.first_slot = memory.take<index_t>(experts);
+    out.met = memory.take<index_t>(slots);
+    out.first_replica = memory.take<index_t>(experts);
     out.gpus = cluster::lay_out(memory, shape);
     out.score = score_memory::lay_out<serial_team>(memory, shape);
     out.load = memory.take<float>(size_cast(samples) * layers * experts);
@@ -56,8 +59,7 @@ struct judge_memory {
   }
 };
 
-/// Entry i of a map.
-std::int64_t entry(const maps_view& maps, const void* map, std::size_t i) {
+std::int64_t entry_of(const maps_view& maps, const void* map, std::size_t i) {
   return maps.type == scalar::int32 ? static_cast<const std::int32_t*>(map)[i]
                                     : static_cast<const std::int64_t*>(map)[i];
 }
@@ -70,7 +72,7 @@ template <class... Values>
 /// The checks of one layer of a placement, in the order in which their faults are named.
 class layer_check {
  public:
-  layer_check(const plan_shape& shape, const maps_view& given, int layer, const judge_memory& memory)
+  layer_check(const plan_shape& shape, const maps_view& given, int layer, const placement_memory& memory)
       : shape_(shape), given_(given), layer_(layer), memory_(memory), maps_(memory.maps.of(shape, layer)) {}
 
   /// Every slot holds an expert and every expert has a slot.
@@ -103,17 +105,18 @@ class layer_check {
     if (!given_.replica_rank) return;
     int next = 0;
     for (int e = 0; e < shape_.experts; ++e) {
-      memory_.first_slot[e] = static_cast<index_t>(next);
+      memory_.first_replica[e] = static_cast<index_t>(next);
       next += maps_.replica_count[e];
     }
-    std::fill_n(memory_.slot_of_rank, shape_.slots, no_slot);
+    index_t* const slot_of_replica = memory_.met;
+    std::fill_n(slot_of_replica, shape_.slots, no_slot);
     for (int slot = 0; slot < shape_.slots; ++slot) {
       const int e = maps_.physical_to_logical[slot];
       const std::int64_t rank = at_slot(given_.replica_rank, slot);
       if (rank < 0 || rank >= maps_.replica_count[e])
         reject("replica_rank of layer %d, slot %d is %lld, but its expert %d has %d slots", layer_, slot,
                static_cast<long long>(rank), e, maps_.replica_count[e]);
-      index_t& taken = memory_.slot_of_rank[memory_.first_slot[e] + rank];
+      index_t& taken = slot_of_replica[memory_.first_replica[e] + rank];
       if (taken != no_slot)
         reject("replica_rank of layer %d, slot %d is %lld, which slot %d of expert %d has too", layer_, slot,
                static_cast<long long>(rank), static_cast<int>(taken), e);
@@ -126,7 +129,7 @@ class layer_check {
   void compare_inverse() {
     if (!given_.logical_to_physical) return;
     const std::size_t width = given_.max_replicas;
-    std::fill_n(memory_.slot_of_rank, shape_.slots, no_slot);
+    std::fill_n(memory_.met, shape_.slots, no_expert);
     for (int e = 0; e < shape_.experts; ++e) {
       const auto count = size_cast(maps_.replica_count[e]);
       if (count > width) reject("layer %d, expert %d has %zu slots, but max_replicas is %zu", layer_, e, count, width);
@@ -147,15 +150,15 @@ class layer_check {
   static constexpr index_t no_slot = max_extent;
 
   std::int64_t at_slot(const void* map, int slot) const {
-    return entry(given_, map, size_cast(layer_) * size_cast(shape_.slots) + size_cast(slot));
+    return entry_of(given_, map, size_cast(layer_) * size_cast(shape_.slots) + size_cast(slot));
   }
   std::int64_t at_expert(const void* map, int e) const {
-    return entry(given_, map, size_cast(layer_) * size_cast(shape_.experts) + size_cast(e));
+    return entry_of(given_, map, size_cast(layer_) * size_cast(shape_.experts) + size_cast(e));
   }
 
   void compare_inverse_entry(int e, std::size_t r, bool has_slot) {
     const std::size_t row = size_cast(layer_) * size_cast(shape_.experts) + size_cast(e);
-    const std::int64_t slot = entry(given_, given_.logical_to_physical, row * given_.max_replicas + r);
+    const std::int64_t slot = entry_of(given_, given_.logical_to_physical, row * given_.max_replicas + r);
     const auto say = [&](const char* what) {
       reject("logical_to_physical of layer %d, expert %d, replica %zu is %lld, %s", layer_, e, r,
              static_cast<long long>(slot), what);
@@ -165,21 +168,21 @@ class layer_check {
       return;
     }
     if (slot < 0 || slot >= shape_.slots || maps_.physical_to_logical[slot] != e) say("not a slot of this expert");
-    if (memory_.slot_of_rank[slot] != no_slot) say("a slot named before");
+    if (memory_.met[slot] != no_expert) say("a slot named before");
     if (given_.replica_rank && maps_.replica_rank[slot] != r) say("a slot of another rank");
-    memory_.slot_of_rank[slot] = static_cast<index_t>(e);
+    memory_.met[slot] = static_cast<index_t>(e);
   }
 
   const plan_shape& shape_;
   const maps_view& given_;
   const int layer_;
-  const judge_memory& memory_;
+  const placement_memory& memory_;
   const layer_maps maps_;
 };
 
-/// Reads a placement into memory; what is wrong with it is thrown.
+/// Reads a placement into memory, unless something is wrong with it.
 void check_placement(const plan_shape& shape, const maps_view& given, bool duplicates_are_wrong,
-                     const judge_memory& memory) {
+                     const placement_memory& memory) {
   for (int layer = 0; layer < shape.layers; ++layer) {
     layer_check check(shape, given, layer, memory);
     check.read_experts();
@@ -190,7 +193,7 @@ void check_placement(const plan_shape& shape, const maps_view& given, bool dupli
   }
 }
 
-maps_view check_placement_maps(const eplb_maps* maps, const plan_shape& shape) {
+maps_view read_maps(const eplb_maps* maps, const plan_shape& shape) {
   const maps_view out = check_maps(read_struct(maps, "maps"), shape, memory_kind::host);
   if (!out.physical_to_logical) fail(EPLB_ERROR_INVALID_ARGUMENT, "maps.physical_to_logical is NULL");
   return out;
@@ -232,12 +235,12 @@ eplb_status eplb_check_placement(const eplb_shape* shape, const eplb_maps* maps,
     const eplb_shape dimensions = read_struct(shape, "shape");
     const plan_shape extents = check_extents(dimensions);
     const cluster_view gpus = check_gpus(dimensions);
-    const maps_view given = check_placement_maps(maps, extents);
+    const maps_view given = read_maps(maps, extents);
     if (flags & ~std::uint32_t{EPLB_CHECK_DUPLICATES})
       fail(EPLB_ERROR_INVALID_ARGUMENT, "flags is %u, which has bits that this library does not know", flags);
-    const call_memory memory(judge_memory::size(extents, 0));
+    const call_memory memory(placement_memory::size(extents, 0));
     arena pieces = memory.pieces();
-    judge_memory parts = judge_memory::lay_out(pieces, extents, 0);
+    placement_memory parts = placement_memory::lay_out(pieces, extents, 0);
     parts.gpus.describe(extents, gpus);
     check_placement(extents, given, flags & EPLB_CHECK_DUPLICATES, parts);
   });
@@ -252,12 +255,12 @@ eplb_status eplb_score_placement(const eplb_shape* shape, const eplb_input* inpu
     const eplb_input given_input = read_struct(input, "input");
     const load_view loads = check_input(given_input, extents, max_extent, memory_kind::host);
     const plan_input from{loads, check_current(given_input, extents), 0};
-    const maps_view given = check_placement_maps(maps, extents);
+    const maps_view given = read_maps(maps, extents);
     const eplb_stats asked = read_struct(stats, "stats");
     placement_stats out = check_stats(asked, extents);
-    const call_memory memory(judge_memory::size(extents, loads.samples));
+    const call_memory memory(placement_memory::size(extents, loads.samples));
     arena pieces = memory.pieces();
-    judge_memory parts = judge_memory::lay_out(pieces, extents, loads.samples);
+    placement_memory parts = placement_memory::lay_out(pieces, extents, loads.samples);
     parts.gpus.describe(extents, gpus);
     const float_mode exact;
     check_placement(extents, given, false, parts);
