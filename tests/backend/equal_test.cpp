@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The serial group is the measure. The CPU backend with any number of threads, and the cooperative
+// The serial team is the measure. The CPU backend with any number of threads, and the cooperative
 // code paths in teams of emulated threads, must give its plans bit for bit. Teams of 2, 3 and 5
 // show what larger ones hide: ties inside one thread's share.
 #include <gtest/gtest.h>

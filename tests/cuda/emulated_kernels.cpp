@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The launches of the CUDA backend without a device: the same programs, run by groups of host threads when
+// The launches of the CUDA backend without a device: the same programs, run by teams of host threads when
 // the stub runtime gets to them, block after block.
 #include "cuda/emulated_kernels.h"
 

@@ -9,7 +9,7 @@
 
 namespace eplb {
 
-/// Loads the kernel of cuda_search.cu, for load_kernels().
+/// Loads the kernel of search_kernel.cu, for load_kernels().
 cudaError_t load_search_kernel();
 
 namespace {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Thread groups of a device: a warp, and a block of warps.
+// Teams of a device: a warp, and a block of warps.
 #pragma once
 
 #include <cub/block/block_reduce.cuh>
