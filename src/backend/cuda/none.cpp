@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The CUDA backend of a build that has none.
+#include <cstdio>
+
 #include "backend/backend.h"
 #include "backend/faults.h"
 
