@@ -221,6 +221,7 @@ TEST_F(OutputFile, IsNeverAnInput) {
   EXPECT_EQ(read("loads.json"), loads);
   EXPECT_EQ(read("plan.json"), plan);
   expect_error(2, {"stdin"}, {"plan", "-", "--current", "-"}, plan);
+  expect_error(2, {"--output: '/dev/stdin' is read as well"}, plan_to("/dev/stdin"), loads);  // which is a file here
 }
 
 TEST_F(OutputFile, HasANameThatFits) {
@@ -257,6 +258,10 @@ TEST_F(OutputFile, LeavesLinksAndDevicesAsTheyAre) {
   EXPECT_NE(read("new.json"), "");
   EXPECT_EQ(run(plan_to("/dev/null"), "[[1,2]]").status, 0);
   EXPECT_TRUE(std::filesystem::is_character_file("/dev/null"));
+  std::filesystem::create_symlink("round.json", directory / "again.json");
+  std::filesystem::create_symlink("again.json", directory / "round.json");
+  expect_error(1, {"round.json: Too many levels of symbolic links"}, plan_to("round.json"), "[[1,2]]");
+  EXPECT_TRUE(std::filesystem::is_symlink(directory / "round.json"));
 }
 
 }  // namespace
