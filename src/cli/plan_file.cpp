@@ -278,7 +278,7 @@ class YamlReader {
 
   Contents read() const {
     const YAML::Node balancer = find_balancer();
-    const YAML::Node layers = balancer[assignments];
+    const YAML::Node layers = member(balancer, assignments);
     if (!layers.IsMap() || layers.size() == 0)
       fail(name_, place_of(layers.Mark()) + assignments + " is no map of layers, such as {3: [0, 1, 2]}");
     std::map<std::int32_t, YAML::Node> slots_of;
@@ -292,7 +292,7 @@ class YamlReader {
       contents.row_of[layer] = contents.plan.layers;
       add_layer(contents.plan, layer, slots);
     }
-    if (const YAML::Node slots = balancer["num_slots"])
+    if (const YAML::Node slots = member(balancer, "num_slots"); !slots.IsNull())
       if (number(slots, "for num_slots") != contents.plan.slots)
         fail(name_, place_of(slots.Mark()) + "num_slots is " + slots.Scalar() + ", but layers have " +
                         count(contents.plan.slots, "slot"));
@@ -314,22 +314,46 @@ class YamlReader {
     return mark.is_null() ? "" : "line " + std::to_string(mark.line + 1) + ": ";
   }
 
+  /// What @p map has under a key; null if it has none. Engines take the last of two, and what a merge brings.
+  YAML::Node member(const YAML::Node& map, const std::string& key) const {
+    YAML::Node found;
+    bool is_there = false;
+    if (!map.IsMap()) return found;
+    for (const auto& entry : map) {
+      const YAML::Node& name = entry.first;
+      if (!name.IsScalar()) continue;
+      const std::string place = place_of(name.Mark());
+      if (name.Scalar() == "<<") fail(name_, place + "the merge key << is not read; write out what it brings");
+      if (name.Scalar() != key) continue;
+      if (is_there) fail(name_, place + key + " is there twice");
+      is_there = true;
+      found.reset(entry.second);
+    }
+    return found;
+  }
+
   YAML::Node find_balancer() const {
-    const auto member = [](const YAML::Node& node, const char* key) {
-      return node.IsMap() && node[key] ? node[key] : YAML::Node();
-    };
-    for (const YAML::Node& node : {document_, member(member(document_, "moe_config"), "load_balancer")})
-      if (!member(node, assignments).IsNull()) return node;
-    fail(name_, std::string("has no ") + assignments + ", neither at the top nor in moe_config.load_balancer");
+    const YAML::Node of_model = member(member(document_, "moe_config"), "load_balancer");
+    const bool is_at_top = !member(document_, assignments).IsNull(),
+               is_in_model = !member(of_model, assignments).IsNull();
+    if (is_at_top && is_in_model)
+      fail(name_, std::string("has ") + assignments + " both at the top and in moe_config.load_balancer; keep one");
+    if (!is_at_top && !is_in_model)
+      fail(name_, std::string("has no ") + assignments + ", neither at the top nor in moe_config.load_balancer");
+    return is_at_top ? document_ : of_model;
   }
 
   std::int32_t number(const YAML::Node& node, const std::string& what) const {
-    if (!node.IsScalar()) fail(name_, place_of(node.Mark()) + "there is a list or map " + what + ", not a number");
+    if (!node.IsScalar())
+      fail(name_, place_of(node.Mark()) + "there is " + (node.IsNull() ? "nothing " : "a list or map ") + what +
+                      ", not a number");
     const std::string& text = node.Scalar();
     std::int32_t value = 0;
     const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (status != std::errc() || end != text.data() + text.size() || value < -1)
-      fail(name_, place_of(node.Mark()) + "'" + text + "' " + what + " is no number of a layer, expert or slot");
+    const bool is_plain = text == std::to_string(value);  // 010 is 8 to engines
+    if (status != std::errc() || end != text.data() + text.size() || value < -1 || !is_plain)
+      fail(name_, place_of(node.Mark()) + "'" + text + "' " + what +
+                      " is no number of a layer, expert or slot in plain decimal");
     return value;
   }
 
