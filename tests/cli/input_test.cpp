@@ -387,6 +387,17 @@ TEST_F(Input, WhatIsQuotedIsTextAndShort) {
   EXPECT_NE(quoted("bad.csv", "1,2\n3,a" + sequences).find("for expert 1, not a number"), std::string::npos);
   EXPECT_NE(quoted("bad.csv", "1,x\x9b\xc2\x9b\xff\u00e9\x7f").find("'x\\x9b\\xc2\\x9b\\xff\u00e9\\x7f'"),
             std::string::npos);
+  const auto with_nul = [](const char* text) {
+    std::string out = text;
+    std::replace(out.begin(), out.end(), '0', '\0');
+    return out;
+  };
+  EXPECT_NE(quoted("bad.csv", with_nul("0,1\n")).find("has the column '\\x00', which"), std::string::npos);
+  EXPECT_NE(quoted("bad.csv", with_nul("5,10\n")).find("has '1\\x00' for expert 1, not a number"), std::string::npos);
+  EXPECT_NE(quoted("bad.csv", "\xff\xfe" + with_nul("l0a0y0")).find("'\\xff\\xfel\\x00a\\x00"), std::string::npos);
+  EXPECT_NE(
+      quoted("bad.npy", Npy{.descr = with_nul("<i80x"), .shape = "(2, 3)", .data = ""}.text()).find("'<i8\\x00x', not"),
+      std::string::npos);
   quoted("bad.json", "[[1," + std::string(1000000, '9') + "e9]]");
   quoted("bad.json", "{\"" + std::string(1000000, 'a') + "\": " + sequences);
   quoted("bad.npy", Npy{.descr = sequences, .shape = "(2, 3)", .data = "", .version = 2}.text());
