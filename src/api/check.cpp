@@ -123,14 +123,6 @@ failure describe(const cuda_error& error) {
   return describe(EPLB_ERROR_CUDA, "%s: %s (%s)", error.call, error.text, error.name);
 }
 
-/// The nodes of the gpus are numbers that there are.
-void check_nodes(const plan_shape& shape, const cluster_view& gpus) {
-  for (int gpu = 0; gpus.node && shape.nodes > 1 && gpu < shape.gpus; ++gpu)
-    if (gpus.node[gpu] < 0 || gpus.node[gpu] >= shape.nodes)
-      fail(EPLB_ERROR_INVALID_ARGUMENT, "shape.node_of_gpu of gpu %d is %d; it must be 0 to %d", gpu, gpus.node[gpu],
-           shape.nodes - 1);
-}
-
 /// What the gpus of a node are together. One without slots is in use nowhere.
 struct node_sum {
   int gpus, gpus_in_use, slots;
@@ -166,7 +158,6 @@ void visit_nodes(const plan_shape& shape, const cluster_view& gpus, F f) {
 bool suits_hierarchy(const plan_shape& shape, const cluster_view& gpus) {
   if (shape.groups == 1 && shape.nodes == 1) return false;  // which is the same
   if (shape.groups % shape.nodes != 0 || (!gpus.node && shape.gpus % shape.nodes != 0)) return false;
-  check_nodes(shape, gpus);
   node_sum first{};
   bool are_alike = true;
   visit_nodes(shape, gpus, [&](int node, const node_sum& sum) {
@@ -198,7 +189,6 @@ plan_shape settle_shape(const eplb_shape& given, const plan_shape& flat, const c
   check_shares("num_logical_experts", shape.experts, "num_groups", shape.groups);
   check_shares("num_groups", shape.groups, "num_nodes", shape.nodes);
   if (!gpus.node) check_shares("num_gpus", shape.gpus, "num_nodes", shape.nodes);
-  check_nodes(shape, gpus);
   return shape;
 }
 
@@ -480,6 +470,13 @@ cluster_view check_gpus(const eplb_shape& shape) {
     if (!(speed >= 0.001f && speed <= 1000))
       fail(EPLB_ERROR_INVALID_ARGUMENT, "shape.speed_of_gpu of gpu %d is %g; it must be 0.001 to 1000", gpu,
            static_cast<double>(speed));
+  }
+  if (shape.node_of_gpu) check_range("num_nodes", shape.num_nodes, 1, max_extent);
+  for (int gpu = 0; shape.node_of_gpu && gpu < shape.num_gpus; ++gpu) {
+    const std::int32_t node = shape.node_of_gpu[gpu];
+    if (node < 0 || node >= shape.num_nodes)
+      fail(EPLB_ERROR_INVALID_ARGUMENT, "shape.node_of_gpu of gpu %d is %d; with num_nodes %d it must be 0 to %d", gpu,
+           node, shape.num_nodes, shape.num_nodes - 1);
   }
   return {shape.slots_per_gpu, shape.speed_of_gpu, shape.node_of_gpu};
 }
