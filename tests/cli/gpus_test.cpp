@@ -210,13 +210,38 @@ TEST_F(Gpus, NeedSlotsOneWayOrTheOther) {
 TEST_F(Gpus, AreAsManyAsTheListHas) {
   EXPECT_EQ(maps({"--slots-per-gpu", "6,5,4"}), maps({"--slots-per-gpu", "6,5,4", "--gpus", "3"}));
   EXPECT_EQ(run_json({"compare", "loads.json", "--slots-per-gpu", "6,5,4"})["shape"]["gpus"], 3);
-  write("vllm.json", maps({"--slots-per-gpu", "6,5,4"}).dump());
-  const Json scored = stats({"score", "loads.json", "--plan", "vllm.json", "--slots-per-gpu", "6,5,4"});
+  write("map.json", Json({{"physical_to_logical", maps({"--slots-per-gpu", "6,5,4"})}}).dump());
+  const Json scored = stats({"score", "loads.json", "--plan", "map.json", "--slots-per-gpu", "6,5,4"});
   EXPECT_EQ(scored, stats({"plan", "loads.json", "--slots-per-gpu", "6,5,4"}));
-  EXPECT_EQ(maps({"--current", "vllm.json", "--slots-per-gpu", "6,5,4", "--max-changes", "0"}),
+  EXPECT_EQ(maps({"--current", "map.json", "--slots-per-gpu", "6,5,4", "--max-changes", "0"}),
             maps({"--slots-per-gpu", "6,5,4"}));
   expect_error(2, sentence("--slots-per-gpu has 3 elements; it must have one for each of the 4 gpus"),
-               {"score", "loads.json", "--plan", "vllm.json", "--slots-per-gpu", "6,5,4", "--gpus", "4"});
+               {"score", "loads.json", "--plan", "map.json", "--slots-per-gpu", "6,5,4", "--gpus", "4"});
+}
+
+/// What plan does not write, score does not judge: the engine would cut the row elsewhere.
+TEST_F(Gpus, AreNotUnequalInFormatsThatCannotSaySo) {
+  const Json rows = maps({"--slots", "15", "--gpus", "5"});
+  std::string yaml = "initial_global_assignments:\n";
+  for (std::size_t layer = 0; layer < rows.size(); ++layer)
+    yaml.append("  ").append(std::to_string(layer)).append(": ").append(rows[layer].dump()).append("\n");
+  write("trt.yaml", yaml);
+  write("vllm.json", rows.dump());
+  write("sglang.json", Json({{"physical_to_logical_map", rows}}).dump());
+  for (const std::string file : {"trt.yaml", "vllm.json", "sglang.json"}) {
+    EXPECT_EQ(run({"score", "loads.json", "--plan", file, "--gpus", "5"}).status, 0);
+    EXPECT_EQ(run({"score", "loads.json", "--plan", file, "--slots-per-gpu", "5x3"}).status, 0);
+    const std::string why =
+        file + " is in a format of gpus with as many slots each, not of gpus with unequal slots, such as ";
+    for (const Arguments& command :
+         {Arguments{"score", "loads.json", "--plan", file}, {"plan", "loads.json", "--current", file}}) {
+      Arguments four = command, uneven = command;
+      four.insert(four.end(), {"--gpus", "4"});
+      uneven.insert(uneven.end(), {"--slots-per-gpu", "6,5,4"});
+      expect_error(2, sentence(why + "4 and 3: its engine cuts the row evenly"), four);
+      expect_error(2, sentence(why + "6 and 5: its engine cuts the row evenly"), uneven);
+    }
+  }
 }
 
 TEST_F(Gpus, AreComparedUnderSearch) {
