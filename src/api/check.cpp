@@ -39,9 +39,16 @@ constexpr int most_threads = 1024;
   return out;
 }
 
+/// The ending of a noun that stands behind a number.
+template <class Count>
+const char* plural(Count count) {
+  return count == 1 ? "" : "s";
+}
+
 failure describe_current(const plan_fault& fault) {
   const int layer = static_cast<int>(fault.layer);
   const auto value = static_cast<long long>(fault.integer());
+  const char* const ending = plural(value);
   switch (fault.why) {
     case current_fault::value:
       return describe(EPLB_ERROR_INVALID_PLACEMENT,
@@ -50,29 +57,30 @@ failure describe_current(const plan_fault& fault) {
     case current_fault::groups:
       return describe(EPLB_ERROR_INVALID_PLACEMENT,
                       "input.current of layer %d does not have each group on one node: to bring them there takes %lld "
-                      "changes, more than max_changes_per_layer; allow them, or plan with policy global",
-                      layer, value);
+                      "change%s, more than max_changes_per_layer; allow them, or plan with policy global",
+                      layer, value, ending);
     case current_fault::changes:
     case current_fault::none:
       break;
   }
   return describe(EPLB_ERROR_INVALID_PLACEMENT,
-                  "input.current of layer %d has slots to fill or experts without one: that takes %lld changes, more "
+                  "input.current of layer %d has slots to fill or experts without one: that takes %lld change%s, more "
                   "than max_changes_per_layer",
-                  layer, value);
+                  layer, value, ending);
 }
 
 failure describe_budget(const plan_fault& fault) {
   const auto slots = static_cast<long long>(fault.integer());
+  const char* const ending = plural(slots);
   if (fault.why == current_fault::groups)
     return describe(EPLB_ERROR_INVALID_PLACEMENT,
-                    "input.current does not have each group on one node: to bring them there takes %lld changes over "
+                    "input.current does not have each group on one node: to bring them there takes %lld change%s over "
                     "all layers, more than max_changes; allow them, or plan with policy global",
-                    slots);
+                    slots, ending);
   return describe(EPLB_ERROR_INVALID_PLACEMENT,
-                  "input.current has slots to fill or experts without one: that takes %lld changes over all layers, "
+                  "input.current has slots to fill or experts without one: that takes %lld change%s over all layers, "
                   "more than max_changes",
-                  slots);
+                  slots, ending);
 }
 
 failure describe_load(const plan_fault& fault) {
@@ -198,8 +206,8 @@ node_size settle_nodes(const plan_shape& shape, const cluster_view& gpus) {
   visit_nodes(shape, gpus, [&](int node, const node_sum& sum) {
     if (sum.slots < largest.experts)
       fail(EPLB_ERROR_INVALID_ARGUMENT,
-           "node %d has %d slots, but a hierarchical plan has %d experts on each; policy global does not", node,
-           sum.slots, largest.experts);
+           "node %d has %d slot%s, but a hierarchical plan has %d expert%s on each; policy global does not", node,
+           sum.slots, plural(sum.slots), largest.experts, plural(largest.experts));
     largest.slots = std::max(largest.slots, sum.slots);
     largest.gpus = std::max(largest.gpus, sum.gpus);
   });
@@ -278,10 +286,16 @@ packing_rules settle_rules(const eplb_options& given, std::int32_t strategy) {
   if (given.selection) rules.choice = static_cast<candidate_choice>(given.selection - 1);
 
   const char* const name = presets[strategy].name;
-  if (strategy == EPLB_STRATEGY_SEARCH &&
-      (given.initial || given.candidates || given.amplitude > 0 || given.amplitude_form || given.swap_scope ||
-       given.max_swaps || given.selection))
-    fail(EPLB_ERROR_INVALID_ARGUMENT, "a packing choice is set, but strategy %s has none", name);
+  const char* const choice = given.initial          ? "initial"
+                             : given.candidates     ? "candidates"
+                             : given.amplitude > 0  ? "amplitude"
+                             : given.amplitude_form ? "amplitude_form"
+                             : given.swap_scope     ? "swap_scope"
+                             : given.max_swaps      ? "max_swaps"
+                             : given.selection      ? "selection"
+                                                    : nullptr;
+  if (strategy == EPLB_STRATEGY_SEARCH && choice)
+    fail(EPLB_ERROR_INVALID_ARGUMENT, "%s is a packing choice, but strategy %s has none", choice, name);
   if (rules.candidates > 1 && rules.amplitude == 0)
     fail(EPLB_ERROR_INVALID_ARGUMENT, "candidates is %d, but amplitude is not set and strategy %s has none",
          rules.candidates, name);
@@ -413,7 +427,8 @@ void check_buffer(const char* name, const void* data, std::size_t count, std::si
            count);
     return;
   }
-  if (count < needed) fail(EPLB_ERROR_BUFFER_TOO_SMALL, "%s has %zu elements; it must have %zu", name, count, needed);
+  if (count < needed)
+    fail(EPLB_ERROR_BUFFER_TOO_SMALL, "%s has %zu element%s; it must have %zu", name, count, plural(count), needed);
   if (reinterpret_cast<std::uintptr_t>(data) % element_size != 0)
     fail(EPLB_ERROR_INVALID_ARGUMENT, "%s is at %p, which is not aligned to its elements of %zu bytes", name, data,
          element_size);
@@ -449,8 +464,8 @@ cluster_view check_gpus(const eplb_shape& shape) {
   const auto check_count = [&](const char* name, const void* data, std::size_t count) {
     check_buffer(name, data, count, 0, 1);
     if (data && count != size_cast(shape.num_gpus))
-      fail(EPLB_ERROR_INVALID_ARGUMENT, "%s has %zu elements; it must have one for each of the %d gpus", name, count,
-           shape.num_gpus);
+      fail(EPLB_ERROR_INVALID_ARGUMENT, "%s has %zu element%s; it must have one for each of the %d gpus", name, count,
+           plural(count), shape.num_gpus);
   };
   check_count("shape.slots_per_gpu", shape.slots_per_gpu, shape.slots_per_gpu_count);
   check_count("shape.speed_of_gpu", shape.speed_of_gpu, shape.speed_of_gpu_count);

@@ -66,7 +66,8 @@ T read_struct(const T* given, const char* name) {
   if (!given) fail(EPLB_ERROR_INVALID_ARGUMENT, "%s is NULL", name);
   const std::size_t size = given->struct_size;
   if (!is_struct_size(size))
-    fail(EPLB_ERROR_STRUCT_SIZE, "%s.struct_size is %zu; call its init function first", name, size);
+    fail(EPLB_ERROR_STRUCT_SIZE, "%s.struct_size is %zu; it must be %zu to %zu, as its init function sets it", name,
+         size, sizeof(std::uint32_t), largest_struct);
   const auto* bytes = reinterpret_cast<const char*>(given);
   for (std::size_t i = sizeof(T); i < size; ++i)
     if (bytes[i] != 0)

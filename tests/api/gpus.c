@@ -91,7 +91,7 @@ static void bad_nodes(void) {
   hierarchical.policy = EPLB_POLICY_HIERARCHICAL;
   shape.node_of_gpu = nodes;
   shape.node_of_gpu_count = 1;
-  refuse_everywhere(&shape, "shape.node_of_gpu has 1 elements; it must have one for each of the 4 gpus");
+  refuse_everywhere(&shape, "shape.node_of_gpu has 1 element; it must have one for each of the 4 gpus");
   shape.node_of_gpu_count = GPUS;
   global.policy = EPLB_POLICY_GLOBAL; /* which has no use for nodes */
   refuse_everywhere(&shape, "shape.node_of_gpu of gpu 3 is 2; with num_nodes 2 it must be 0 to 1");
@@ -193,7 +193,7 @@ static void auto_looks_at_all_nodes(void) {
   --shape.num_physical_experts;
   hierarchical.policy = EPLB_POLICY_HIERARCHICAL;
   refuse(&shape, &hierarchical,
-         "node 1499 has 0 slots, but a hierarchical plan has 1 experts on each; policy global does not");
+         "node 1499 has 0 slots, but a hierarchical plan has 1 expert on each; policy global does not");
 }
 
 static void presets_need_gpus_that_are_alike(void) {

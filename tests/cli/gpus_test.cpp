@@ -144,7 +144,7 @@ TEST_F(Gpus, ThatCannotBeAreNamed) {
       {{"--slots", "16", "--speeds", "1x5", "--gpus", "4"},
        "--speeds has 5 elements; it must have one for each of the 4 gpus"},
       {{"--slots", "16", "--node-of-gpu", "0", "--gpus", "4"},
-       "--node-of-gpu has 1 elements; it must have one for each of the 4 gpus"},
+       "--node-of-gpu has 1 element; it must have one for each of the 4 gpus"},
       {{"--slots", "16", "--slots-per-gpu", "4x3,3", "--gpus", "4"},
        "--slots-per-gpu adds up to 15; it must be --slots, 16"},
       {{"--slots-per-gpu", "4x3,-1,5", "--gpus", "5"}, "--slots-per-gpu of gpu 3 is -1; it must be 0 to 65535"},
@@ -182,11 +182,12 @@ TEST_F(Gpus, DecideWhatAutoBecomesInMessages) {
   const Arguments few = {"plan", "loads.json", "--slots", "16", "--gpus", "4"},
                   many = {"plan", "loads.json", "--slots", "48", "--gpus", "4"};
   const std::pair<Arguments, const char*> bads[] = {
-      {with(few, {"--candidates", "4"}), "--candidates is set, but strategy search, which auto is here, has none"},
+      {with(few, {"--candidates", "4"}),
+       "--candidates is a packing choice, but strategy search, which auto is here, has none"},
       {with(few, {"--strategy", "auto", "--initial", "zigzag"}),
-       "--initial is set, but strategy search, which auto is here, has none"},
+       "--initial is a packing choice, but strategy search, which auto is here, has none"},
       {with(few, {"--strategy", "search", "--swap-scope", "none"}),
-       "--swap-scope is set, but strategy search has none"},
+       "--swap-scope is a packing choice, but strategy search has none"},
       {with(many, {"--steps", "4"}), "--steps is 4, but strategy lpt-swap-any, which auto is here, does not search"},
       {with(many, {"--samples", "each"}),
        "--samples is each, but strategy lpt-swap-any, which auto is here, adds them up; search keeps them apart"},
@@ -195,8 +196,9 @@ TEST_F(Gpus, DecideWhatAutoBecomesInMessages) {
   };
   for (const auto& [arguments, text] : bads) expect_error(2, sentence(text), arguments);
   const Json comparison = run_json({"compare", "loads.json", "--slots", "16", "--gpus", "4", "--max-swaps", "9"});
-  EXPECT_EQ(comparison["left_out"]["auto"], "--max-swaps is set, but strategy search, which auto is here, has none");
-  EXPECT_EQ(comparison["left_out"]["search"], "--max-swaps is set, but strategy search has none");
+  EXPECT_EQ(comparison["left_out"]["auto"],
+            "--max-swaps is a packing choice, but strategy search, which auto is here, has none");
+  EXPECT_EQ(comparison["left_out"]["search"], "--max-swaps is a packing choice, but strategy search has none");
 }
 
 TEST_F(Gpus, NeedSlotsOneWayOrTheOther) {
