@@ -140,7 +140,11 @@ TEST_F(Layers, AreNumberedOneWayOnly) {
   refuse({"--layers", "--first-layer"}, {"--layers", "1:2", "--first-layer", "1"});
   for (const std::string bad : {"x", "-1", "01", "70000", "1,,2", "1,2,x", "1:", ":2", "1:2:3", "1:0", "3,4,3", ""})
     refuse({"--layers"}, {"--layers", bad});
-  for (const char* bad : {"x", "-1", "01", "70000"}) refuse({"--first-layer", bad}, {"--first-layer", bad});
+  for (const char* bad : {"x", "-1", "01", "65535"})
+    refuse({"--first-layer", bad, "0 to 65534"}, {"--first-layer", bad});
+  expect_error(1, {"loads.json: has 3 layers, of which the last would have number 65535; the largest can be 65534"},
+               with({"plan", "loads.json", "--first-layer", "65533"}, gpus));
+  EXPECT_EQ(run(with({"plan", "loads.json", "--first-layer", "65532"}, gpus)).status, 0);
   expect_error(1, {"loads.json: has 3 layers, but --layers numbers 2"},
                with({"plan", "loads.json", "--layers", "1,2"}, gpus));
 }
