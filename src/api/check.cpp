@@ -38,7 +38,8 @@ void check_buffer(const char* name, const void* data, std::size_t count, std::si
            count);
     return;
   }
-  if (count < needed) fail(EPLB_ERROR_BUFFER_TOO_SMALL, "%s has %zu elements; it must have %zu", name, count, needed);
+  if (count < needed)
+    fail(EPLB_ERROR_BUFFER_TOO_SMALL, "%s has %zu element%s; it must have %zu", name, count, plural(count), needed);
   if (reinterpret_cast<std::uintptr_t>(data) % element_size != 0)
     fail(EPLB_ERROR_INVALID_ARGUMENT, "%s is at %p, which is not aligned to its elements of %zu bytes", name, data,
          element_size);
@@ -68,8 +69,8 @@ cluster_view check_gpus(const eplb_shape& shape) {
   const auto check_count = [&](const char* name, const void* data, std::size_t count) {
     check_buffer(name, data, count, 0, 1);
     if (data && count != size_cast(shape.num_gpus))
-      fail(EPLB_ERROR_INVALID_ARGUMENT, "%s has %zu elements; it must have one for each of the %d gpus", name, count,
-           shape.num_gpus);
+      fail(EPLB_ERROR_INVALID_ARGUMENT, "%s has %zu element%s; it must have one for each of the %d gpus", name, count,
+           plural(count), shape.num_gpus);
   };
   check_count("shape.slots_per_gpu", shape.slots_per_gpu, shape.slots_per_gpu_count);
   check_count("shape.speed_of_gpu", shape.speed_of_gpu, shape.speed_of_gpu_count);
@@ -89,6 +90,13 @@ cluster_view check_gpus(const eplb_shape& shape) {
     if (!(speed >= 0.001f && speed <= 1000))
       fail(EPLB_ERROR_INVALID_ARGUMENT, "shape.speed_of_gpu of gpu %d is %g; it must be 0.001 to 1000", gpu,
            static_cast<double>(speed));
+  }
+  if (shape.node_of_gpu) check_range("num_nodes", shape.num_nodes, 1, max_extent);
+  for (int gpu = 0; shape.node_of_gpu && gpu < shape.num_gpus; ++gpu) {
+    const std::int32_t node = shape.node_of_gpu[gpu];
+    if (node < 0 || node >= shape.num_nodes)
+      fail(EPLB_ERROR_INVALID_ARGUMENT, "shape.node_of_gpu of gpu %d is %d; with num_nodes %d it must be 0 to %d", gpu,
+           node, shape.num_nodes, shape.num_nodes - 1);
   }
   return {shape.slots_per_gpu, shape.speed_of_gpu, shape.node_of_gpu};
 }

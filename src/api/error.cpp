@@ -59,27 +59,27 @@ failure describe_current(const plan_fault& fault) {
       return make_failure(
           EPLB_ERROR_INVALID_PLACEMENT,
           "input.current of layer %u does not have each group on one node: to bring them there takes %lld "
-          "changes, more than max_changes_per_layer; allow them, or plan with policy global",
-          fault.layer, value);
+          "change%s, more than max_changes_per_layer; allow them, or plan with policy global",
+          fault.layer, value, plural(value));
     case current_fault::changes:
     case current_fault::none:
       break;
   }
   return make_failure(EPLB_ERROR_INVALID_PLACEMENT,
-                      "input.current of layer %u has slots to fill or experts without one: that takes %lld changes, "
+                      "input.current of layer %u has slots to fill or experts without one: that takes %lld change%s, "
                       "more than max_changes_per_layer",
-                      fault.layer, value);
+                      fault.layer, value, plural(value));
 }
 
 failure describe_budget(const plan_fault& fault) {
   const auto changes = static_cast<long long>(fault.integer());
   if (fault.why == current_fault::groups)
     return make_failure(EPLB_ERROR_INVALID_PLACEMENT,
-                        "input.current does not have each group on one node: to bring them there takes %lld changes "
+                        "input.current does not have each group on one node: to bring them there takes %lld change%s "
                         "over all layers, more than max_changes; allow them, or plan with policy global",
                         changes);
   return make_failure(EPLB_ERROR_INVALID_PLACEMENT,
-                      "input.current has slots to fill or experts without one: that takes %lld changes over all "
+                      "input.current has slots to fill or experts without one: that takes %lld change%s over all "
                       "layers, more than max_changes",
                       changes);
 }

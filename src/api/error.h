@@ -12,6 +12,12 @@ namespace eplb {
 /// Ends the call that is running, with a message formatted as printf does.
 [[noreturn, gnu::format(printf, 2, 3)]] void fail(eplb_status status, const char* format, ...);
 
+/// The ending of a noun that stands behind a number.
+template <class Count>
+constexpr const char* plural(Count count) {
+  return count == 1 ? "" : "s";
+}
+
 /// Called where something was caught: writes it to `error`, unless that is null, and answers its status.
 eplb_status report_exception(eplb_error* error);
 

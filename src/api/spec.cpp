@@ -42,14 +42,6 @@ plan_shape check_groups(const eplb_shape& given, const plan_shape& flat) {
   return out;
 }
 
-/// Every gpu is on one of the nodes.
-void check_nodes(const plan_shape& shape, const cluster_view& gpus) {
-  for (int gpu = 0; gpus.node && shape.nodes > 1 && gpu < shape.gpus; ++gpu)
-    if (gpus.node[gpu] < 0 || gpus.node[gpu] >= shape.nodes)
-      fail(EPLB_ERROR_INVALID_ARGUMENT, "shape.node_of_gpu of gpu %d is %d; it must be 0 to %d", gpu, gpus.node[gpu],
-           shape.nodes - 1);
-}
-
 /// What the gpus of a node have together. A gpu without slots is not in use.
 struct node_sum {
   int gpus, gpus_in_use, slots;
@@ -85,7 +77,6 @@ void visit_nodes(const plan_shape& shape, const cluster_view& gpus, F f) {
 bool suits_hierarchy(const plan_shape& shape, const cluster_view& gpus) {
   if (shape.groups == 1 && shape.nodes == 1) return false;  // both policies make the same plan
   if (shape.groups % shape.nodes != 0 || (!gpus.node && shape.gpus % shape.nodes != 0)) return false;
-  check_nodes(shape, gpus);
   node_sum first{};
   bool are_alike = true;
   visit_nodes(shape, gpus, [&](int node, const node_sum& sum) {
@@ -112,7 +103,6 @@ void check_hierarchy(const plan_shape& shape, const cluster_view& gpus) {
   check_shares("num_logical_experts", shape.experts, "num_groups", shape.groups);
   check_shares("num_groups", shape.groups, "num_nodes", shape.nodes);
   if (!gpus.node) check_shares("num_gpus", shape.gpus, "num_nodes", shape.nodes);
-  check_nodes(shape, gpus);
 }
 
 /// Experts of each node, and the most slots and gpus of any. Fails if a node has no room for its experts.
@@ -121,8 +111,8 @@ node_size find_node_size(const plan_shape& shape, const cluster_view& gpus) {
   visit_nodes(shape, gpus, [&](int node, const node_sum& sum) {
     if (sum.slots < largest.experts)
       fail(EPLB_ERROR_INVALID_ARGUMENT,
-           "node %d has %d slots, but a hierarchical plan has %d experts on each; policy global does not", node,
-           sum.slots, largest.experts);
+           "node %d has %d slot%s, but a hierarchical plan has %d expert%s on each; policy global does not", node,
+           sum.slots, plural(sum.slots), largest.experts, plural(largest.experts));
     largest.slots = std::max(largest.slots, sum.slots);
     largest.gpus = std::max(largest.gpus, sum.gpus);
   });
@@ -161,10 +151,16 @@ void check_alike(const plan_shape& shape, const cluster_view& gpus, std::int32_t
 /// Whether what is set goes together, and does something.
 void check_packing_choices(const eplb_options& given, const packing_rules& rules, std::int32_t strategy) {
   const char* const name = presets[strategy].name;
-  if (strategy == EPLB_STRATEGY_SEARCH &&
-      (given.initial || given.candidates || given.amplitude > 0 || given.amplitude_form || given.swap_scope ||
-       given.max_swaps || given.selection))
-    fail(EPLB_ERROR_INVALID_ARGUMENT, "a packing choice is set, but strategy %s has none", name);
+  const char* const choice = given.initial          ? "initial"
+                             : given.candidates     ? "candidates"
+                             : given.amplitude > 0  ? "amplitude"
+                             : given.amplitude_form ? "amplitude_form"
+                             : given.swap_scope     ? "swap_scope"
+                             : given.max_swaps      ? "max_swaps"
+                             : given.selection      ? "selection"
+                                                    : nullptr;
+  if (strategy == EPLB_STRATEGY_SEARCH && choice)
+    fail(EPLB_ERROR_INVALID_ARGUMENT, "%s is a packing choice, but strategy %s has none", choice, name);
   if (rules.candidates > 1 && rules.amplitude == 0)
     fail(EPLB_ERROR_INVALID_ARGUMENT, "candidates is %d, but amplitude is not set and strategy %s has none",
          rules.candidates, name);

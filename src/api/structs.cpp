@@ -9,7 +9,8 @@ namespace eplb {
 void check_struct(const void* given, std::size_t size, std::size_t known, const char* name) {
   if (!given) fail(EPLB_ERROR_INVALID_ARGUMENT, "%s is NULL", name);
   if (!is_struct_size(size))
-    fail(EPLB_ERROR_STRUCT_SIZE, "%s.struct_size is %zu; call its init function first", name, size);
+    fail(EPLB_ERROR_STRUCT_SIZE, "%s.struct_size is %zu; it must be %zu to %zu, as its init function sets it", name,
+         size, sizeof(std::uint32_t), largest_struct);
   const auto* const bytes = static_cast<const char*>(given);
   for (std::size_t i = known; i < size; ++i)
     if (bytes[i] != 0)

@@ -214,19 +214,20 @@ std::size_t index_of(const std::vector<std::int32_t>& numbers, std::int32_t numb
   return static_cast<std::size_t>(std::lower_bound(numbers.begin(), numbers.end(), number) - numbers.begin());
 }
 
-/// Places every load where it belongs. An expert that is not named has none, but a layer that is left out of a sample
-/// is missing.
-FileArray read_named(CsvReader csv, std::int32_t least_experts) {
-  csv.next_line();
-  const Columns columns(csv);
+/// What a file has of its samples, layers and experts, and its loads.
+struct NamedLoads {
+  std::vector<std::int32_t> samples, layers;
+  std::size_t experts = 0;
   std::vector<Entry> entries;
   Numbers numbers;
-  while (csv.next_line()) read_line(csv, columns, entries, numbers);
-  if (entries.empty()) csv.fail_in_all("holds no loads");
+};
 
-  const auto samples = numbers_of(entries, &Entry::sample), layers = numbers_of(entries, &Entry::layer);
-  auto experts = static_cast<std::size_t>(columns.has_line_for_each_load() ? least_experts : 0);
-  for (const Entry& entry : entries) experts = std::max(experts, static_cast<std::size_t>(entry.expert) + 1);
+/// Places every load where it belongs. An expert that is not named has none, but a layer that is left out of a sample
+/// is missing.
+FileArray place_loads(const CsvReader& csv, const NamedLoads& named) {
+  const auto &samples = named.samples, &layers = named.layers;
+  const auto& entries = named.entries;
+  const std::size_t experts = named.experts;
   std::vector<bool> is_row_there(samples.size() * layers.size());
   std::vector<std::size_t> row_of_entry;
   for (const Entry& entry : entries) {
@@ -255,11 +256,33 @@ FileArray read_named(CsvReader csv, std::int32_t least_experts) {
           all[row_of_entry[i] * experts + static_cast<std::size_t>(entries[i].expert)] = loads[i];
         return all;
       },
-      numbers.values);
+      named.numbers.values);
   return {.extents = {samples.size(), layers.size(), experts},
           .values = std::move(values),
           .has_named_axes = true,
           .layer_numbers = layers};
+}
+
+FileArray read_named(CsvReader csv, std::int32_t least_experts) {
+  csv.next_line();
+  const Columns columns(csv);
+  NamedLoads named;
+  while (csv.next_line()) read_line(csv, columns, named.entries, named.numbers);
+  if (named.entries.empty()) csv.fail_in_all("holds no loads");
+  named.samples = numbers_of(named.entries, &Entry::sample);
+  named.layers = numbers_of(named.entries, &Entry::layer);
+  if (columns.has_line_for_each_load()) named.experts = static_cast<std::size_t>(least_experts);
+  for (const Entry& entry : named.entries)
+    named.experts = std::max(named.experts, static_cast<std::size_t>(entry.expert) + 1);
+  try {
+    return place_loads(csv, named);
+  } catch (const std::bad_alloc&) {  // a short file may name a large expert in many layers
+    const auto extent = [](std::size_t number, const char* what) {
+      return count(static_cast<long long>(number), what);
+    };
+    csv.fail_in_all("has " + extent(named.samples.size(), "sample") + " x " + extent(named.layers.size(), "layer") +
+                    " x " + extent(named.experts, "expert") + ", for which there is not enough memory");
+  }
 }
 
 }  // namespace
@@ -268,9 +291,12 @@ FileArray read_csv(std::string_view file, const std::string& name, std::int32_t 
   CsvReader csv(file, name), first_line = csv;
   if (!first_line.next_line()) fail(name, "holds no loads");
   first_line.next_field();
-  double number = 0;
-  if (first_line.read(number)) return read_rows(csv);
   const std::string first(first_line.field());
+  double number = 0;
+  // A name does not begin as a number, even as one that is none, such as 0x10.
+  const std::size_t digit = std::min(first.find_first_not_of("+-."), first.size());
+  const bool begins_as_number = std::isdigit(static_cast<unsigned char>(first[digit])) != 0;
+  if (begins_as_number || first_line.read(number)) return read_rows(csv);
   if (first.empty())
     first_line.fail_here("has nothing in its first column; pandas leaves its index out with index=False");
   if (!first_line.next_field())

@@ -8,9 +8,16 @@
 
 namespace eplb::cli {
 
+/// What a message quotes of a file may hold a NUL, at which what() would end: it is written as \x00.
+inline std::string without_nul(const std::string& text) {
+  std::string out;
+  for (const char c : text) out += c ? std::string(1, c) : "\\x00";
+  return out;
+}
+
 /// Input that cannot be used: one sentence on stderr, exit status 1.
 struct Error : std::runtime_error {
-  using std::runtime_error::runtime_error;
+  explicit Error(const std::string& what) : std::runtime_error(without_nul(what)) {}
 };
 
 /// Throws an Error about the contents of @p file.

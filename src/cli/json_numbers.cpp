@@ -41,7 +41,11 @@ class Reader {
 
   std::map<std::string, NumberArray> result;
 
-  bool null() { return other("null"); }
+  bool null() {
+    if (array_) return other("null");
+    if (skipped_ == 0) count_element();  // where something is wanted, it is as if it were not there
+    return true;
+  }
   bool boolean(bool value) { return other(value ? "true" : "false"); }
   bool string(std::string&) { return other("a string"); }
   bool binary(json::binary_t&) { return other("binary data"); }
@@ -60,6 +64,7 @@ class Reader {
       ++skipped_;
     } else {
       count_element();
+      refuse_if_wanted("an object");
       open_.push_back({path_.size(), pattern_.size(), false});
     }
     return true;
@@ -232,8 +237,15 @@ class Reader {
 
   bool other(const char* what) {
     if (array_) fail(place() + " is " + what + (position_.size() < rank_ ? ", not a list" : ", not a number"));
-    if (skipped_ == 0) count_element();
+    if (skipped_ > 0) return true;
+    count_element();
+    refuse_if_wanted(what);
     return true;
+  }
+
+  /// Of what is wanted all but the whole text must be a number, or a list of them.
+  void refuse_if_wanted(const std::string& what) const {
+    if (!path_.empty() && extent_names_.contains(pattern_)) fail(path_ + " is " + what + ", not a number");
   }
 
   static constexpr std::size_t unknown = std::numeric_limits<std::size_t>::max();

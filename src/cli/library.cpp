@@ -43,6 +43,9 @@ eplb_maps as_maps(Placement& placement) {
   return maps;
 }
 
+/// The struct for maps serves reading and writing, so its pointers are not const; these are only read.
+eplb_maps as_const_maps(const Placement& placement) { return as_maps(const_cast<Placement&>(placement)); }
+
 struct Destroy {
   void operator()(eplb_context* context) const { eplb_destroy(context); }
 };
@@ -258,13 +261,18 @@ std::size_t Burden::worst_gpu(std::span<const double> gpu_load) const {
   return worst;
 }
 
+void check_placement(const eplb_shape& shape, const Placement& placement, const std::string& subject) {
+  const eplb_maps maps = as_const_maps(placement);
+  auto error = defaults(eplb_error_init);
+  check(eplb_check_placement(&shape, &maps, 0, &error), error, subject);
+}
+
 Balance score(const eplb_shape& shape, const Loads& loads, const Placement& placement, const std::string& subject,
               const std::vector<std::int32_t>& current) {
   eplb_input input = as_input(loads);
   input.current = current.empty() ? nullptr : current.data();
   input.current_count = current.size();
-  // The struct for maps serves reading and writing, so its pointers are not const; here they are only read.
-  const eplb_maps maps = as_maps(const_cast<Placement&>(placement));
+  const eplb_maps maps = as_const_maps(placement);
   Balance balance = judge(shape, input, maps, subject);
 
   for (std::int32_t sample = 0; sample < loads.samples; ++sample)

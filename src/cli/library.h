@@ -87,6 +87,9 @@ struct Balance {
   }
 };
 
+/// Throws unless @p placement of @p subject, a file's name, is one of this shape and its maps agree.
+void check_placement(const eplb_shape& shape, const Placement& placement, const std::string& subject);
+
 /// Judges @p placement of @p subject, a file's name, under @p loads. Changes count from @p current, if it is not empty.
 Balance score(const eplb_shape& shape, const Loads& loads, const Placement& placement, const std::string& subject,
               const std::vector<std::int32_t>& current = {});

@@ -69,9 +69,10 @@ void number_layers(Loads& loads, std::vector<std::int32_t> of_file, const LoadMe
   if (said.empty()) {
     const auto steps = static_cast<std::int64_t>(loads.layers - 1);
     const std::int64_t last = meaning.first_layer + meaning.layer_step * steps;
-    if (last > std::numeric_limits<std::int32_t>::max())
-      fail(loads.name,
-           "has " + count(loads.layers, "layer") + ", of which the last would have number " + std::to_string(last));
+    constexpr std::int64_t most = 65534;  // as a model has at most 65535 layers
+    if (last > most)
+      fail(loads.name, "has " + count(loads.layers, "layer") + ", of which the last would have number " +
+                           std::to_string(last) + "; the largest can be " + std::to_string(most));
     for (std::int32_t row = 0; row < loads.layers; ++row)
       said.push_back(meaning.first_layer + row * meaning.layer_step);
   }

@@ -87,12 +87,12 @@ CLI::Option* add_list(CLI::App& command, const std::string& name, T least, T mos
 
 /// A number of a layer in plain decimal.
 std::int32_t read_layer(const std::string& option, const std::string& text) {
-  constexpr std::int32_t most = 65535;
+  constexpr std::int32_t most = largest_extent - 1;
   std::int32_t layer = 0;
   const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), layer);
   if (status != std::errc() || end != text.data() + text.size() || layer < 0 || layer > most ||
       text != std::to_string(layer))
-    throw CLI::ValidationError(option, "'" + text + "' is no number of a layer, 0 to 65535");
+    throw CLI::ValidationError(option, "'" + text + "' is no number of a layer, 0 to " + std::to_string(most));
   return layer;
 }
 
@@ -115,7 +115,7 @@ Choices strategy_choices() {
 std::int32_t choose(const Choices& choices, const std::string& option, const std::string& name) {
   for (const auto& choice : choices)
     if (choice.first == name) return choice.second;
-  throw CLI::ValidationError(option, "'" + name + "' is not one of " + joined(choices, ", "));
+  throw UsageError(option + ": '" + name + "' is not one of " + joined(choices, ", "));
 }
 
 CLI::Option* add_choice(CLI::App& command, const std::string& option, std::int32_t& value, Choices choices,

@@ -18,7 +18,7 @@ using Choices = std::vector<std::pair<std::string, std::int32_t>>;
 
 /// All strategies by name.
 Choices strategy_choices();
-/// The value of a name; throws a CLI11 error that lists the names there are.
+/// The value of a name; throws a UsageError that lists the names there are.
 std::int32_t choose(const Choices& choices, const std::string& option, const std::string& name);
 /// An option whose value is one of the names in @p choices.
 CLI::Option* add_choice(CLI::App& command, const std::string& option, std::int32_t& value, Choices choices,

@@ -32,6 +32,7 @@ namespace fs = std::filesystem;
 class ReplacementFile {
  public:
   explicit ReplacementFile(const std::string& name) : name_(name), target_(target_of_links(name)) {
+    if (fs::is_symlink(target_)) fail(name, std::generic_category().message(ELOOP));
     temporary_ = target_.string() + ".XXXXXX";
     const int file = mkstemp(temporary_.data());
     if (file < 0) fail_to_write(name);
@@ -110,6 +111,15 @@ void write_checked(std::ostream& out, const std::string& name, const std::functi
   if (!out) fail_to_write(name);
 }
 
+/// Whether the file that is read as @p input, "-" for stdin, is at @p path too.
+bool is_at(const std::string& path, const std::string& input) {
+  struct stat written {
+  }, read{};
+  const int found = input == "-" ? fstat(STDIN_FILENO, &read) : stat(input.c_str(), &read);
+  return found == 0 && stat(path.c_str(), &written) == 0 && S_ISREG(written.st_mode) && written.st_dev == read.st_dev &&
+         written.st_ino == read.st_ino;
+}
+
 }  // namespace
 
 bool Output::is_table() const { return format.empty() ? is_stdout() && isatty(STDOUT_FILENO) : format == "table"; }
@@ -118,9 +128,8 @@ void Output::check(const std::vector<std::string>& inputs, bool writes_npy) cons
   if (std::count(inputs.begin(), inputs.end(), "-") > 1)
     throw UsageError("stdin can be read once, but several files are said to be -");
   if (is_stdout()) return;
-  std::error_code ignored;
   for (const std::string& input : inputs)
-    if (fs::is_regular_file(path, ignored) && fs::equivalent(path, input, ignored))
+    if (is_at(path, input))
       throw UsageError("--output: '" + path + "' is read as well, and would be lost; give another name");
   const auto says = [&](const std::string& ending) { return path.ends_with(ending); };
   if (!writes_npy && says(".npy"))

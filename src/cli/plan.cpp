@@ -101,6 +101,7 @@ void PlanCommand::read_current(const Loads& loads) {
   auto error = defaults(eplb_error_init);  // whether these gpus can be, before a placement is moved to them
   check(eplb_memory_needed(&shape, &planning.options, nullptr, nullptr, &error), error, loads.name,
         planning.options.strategy);
+  check_cut(current_plan, shape);
   if (current_plan.gpus == 0 && current_plan.slots != shape.num_physical_experts)
     fail(current, "has " + count(current_plan.slots, "slot") +
                       " and does not say on how many gpus, but there are to be " +

@@ -121,6 +121,7 @@ class JsonArrays {
             {"replica_count", {"layer", "expert"}},
             {"logical_to_physical", {"layer", "expert", "replica"}},
             {"layer_numbers", {"layer"}},
+            {"shape.layers", {"number"}},
             {"shape.experts", {"number"}},
             {"shape.slots", {"number"}},
             {"shape.gpus", {"number"}},
@@ -162,6 +163,7 @@ Contents from_own(const JsonArrays& json, const std::string& name) {
     plan.experts = json.number("shape.experts");
   else
     check_said(name, "shape.experts", json.number("shape.experts"), plan.experts, "expert");
+  check_said(name, "shape.layers", json.number("shape.layers"), plan.layers, "layer");
   check_said(name, "shape.slots", json.number("shape.slots"), plan.slots, "slot");
   plan.gpus = json.number("shape.gpus");
   plan.slots_per_gpu = json.map("shape.slots_per_gpu", {0});
@@ -181,6 +183,7 @@ Contents from_own(const JsonArrays& json, const std::string& name) {
 Contents from_sglang(const JsonArrays& json) {
   Contents contents{.plan = {}, .rows = Contents::of_model};
   PlanFile& plan = contents.plan;
+  plan.is_cut_evenly = true;
   plan.placement.physical_to_logical = json.map("physical_to_logical_map", {0, 0});
   plan.layers = json.extent("physical_to_logical_map", 0);
   plan.slots = json.extent("physical_to_logical_map", 1);
@@ -193,6 +196,7 @@ Contents from_vllm(const JsonArrays& json) {
   const bool is_for_all = json.rank("") == 1;
   Contents contents{.plan = {}, .rows = is_for_all ? Contents::of_all_layers : Contents::of_loads};
   PlanFile& plan = contents.plan;
+  plan.is_cut_evenly = true;
   plan.placement.physical_to_logical = json.map("", std::vector<std::size_t>(is_for_all ? 1 : 2, 0));
   plan.layers = is_for_all ? 1 : json.extent("", 0);
   plan.slots = json.extent("", is_for_all ? 0 : 1);
@@ -233,10 +237,10 @@ Contents from_ascend(const JsonArrays& json, const std::string& name) {
     if (gpus != plan.gpus)
       fail(name, devices + " has " + count(gpus, "device") + " where that of the first layer has " +
                      std::to_string(plan.gpus));
-    std::int32_t device_id = -1;
     for (std::int32_t gpu = 0; gpu < gpus; ++gpu) {
       const std::string device = devices + "[" + std::to_string(gpu) + "]", experts = device + ".device_expert";
-      check_order(device + ".device_id", device_id);
+      if (const std::string id = device + ".device_id"; json.has(id) && json.number(id) != gpu)
+        fail(name, id + " is " + std::to_string(json.number(id)) + "; it must be " + std::to_string(gpu));
       if (!json.has(experts) || json.rank(experts) != 1) fail(name, experts + " is no list of experts");
       const bool is_empty = json.extent(experts, 0) == 0;
       add_gpu(plan, name, layer, gpu, is_empty ? Numbers32() : json.map(experts, {0}));
@@ -278,7 +282,7 @@ class YamlReader {
 
   Contents read() const {
     const YAML::Node balancer = find_balancer();
-    const YAML::Node layers = balancer[assignments];
+    const YAML::Node layers = member(balancer, assignments);
     if (!layers.IsMap() || layers.size() == 0)
       fail(name_, place_of(layers.Mark()) + assignments + " is no map of layers, such as {3: [0, 1, 2]}");
     std::map<std::int32_t, YAML::Node> slots_of;
@@ -288,11 +292,12 @@ class YamlReader {
         fail(name_, place_of(entry.first.Mark()) + "layer " + std::to_string(layer) + " is there twice");
     }
     Contents contents{.plan = {}, .rows = Contents::of_model};
+    contents.plan.is_cut_evenly = true;
     for (const auto& [layer, slots] : slots_of) {
       contents.row_of[layer] = contents.plan.layers;
       add_layer(contents.plan, layer, slots);
     }
-    if (const YAML::Node slots = balancer["num_slots"])
+    if (const YAML::Node slots = member(balancer, "num_slots"); !slots.IsNull())
       if (number(slots, "for num_slots") != contents.plan.slots)
         fail(name_, place_of(slots.Mark()) + "num_slots is " + slots.Scalar() + ", but layers have " +
                         count(contents.plan.slots, "slot"));
@@ -314,22 +319,46 @@ class YamlReader {
     return mark.is_null() ? "" : "line " + std::to_string(mark.line + 1) + ": ";
   }
 
+  /// What @p map has under a key; null if it has none. Engines take the last of two, and what a merge brings.
+  YAML::Node member(const YAML::Node& map, const std::string& key) const {
+    YAML::Node found;
+    bool is_there = false;
+    if (!map.IsMap()) return found;
+    for (const auto& entry : map) {
+      const YAML::Node& name = entry.first;
+      if (!name.IsScalar()) continue;
+      const std::string place = place_of(name.Mark());
+      if (name.Scalar() == "<<") fail(name_, place + "the merge key << is not read; write out what it brings");
+      if (name.Scalar() != key) continue;
+      if (is_there) fail(name_, place + key + " is there twice");
+      is_there = true;
+      found.reset(entry.second);
+    }
+    return found;
+  }
+
   YAML::Node find_balancer() const {
-    const auto member = [](const YAML::Node& node, const char* key) {
-      return node.IsMap() && node[key] ? node[key] : YAML::Node();
-    };
-    for (const YAML::Node& node : {document_, member(member(document_, "moe_config"), "load_balancer")})
-      if (!member(node, assignments).IsNull()) return node;
-    fail(name_, std::string("has no ") + assignments + ", neither at the top nor in moe_config.load_balancer");
+    const YAML::Node of_model = member(member(document_, "moe_config"), "load_balancer");
+    const bool is_at_top = !member(document_, assignments).IsNull(),
+               is_in_model = !member(of_model, assignments).IsNull();
+    if (is_at_top && is_in_model)
+      fail(name_, std::string("has ") + assignments + " both at the top and in moe_config.load_balancer; keep one");
+    if (!is_at_top && !is_in_model)
+      fail(name_, std::string("has no ") + assignments + ", neither at the top nor in moe_config.load_balancer");
+    return is_at_top ? document_ : of_model;
   }
 
   std::int32_t number(const YAML::Node& node, const std::string& what) const {
-    if (!node.IsScalar()) fail(name_, place_of(node.Mark()) + "there is a list or map " + what + ", not a number");
+    if (!node.IsScalar())
+      fail(name_, place_of(node.Mark()) + "there is " + (node.IsNull() ? "nothing " : "a list or map ") + what +
+                      ", not a number");
     const std::string& text = node.Scalar();
     std::int32_t value = 0;
     const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (status != std::errc() || end != text.data() + text.size() || value < -1)
-      fail(name_, place_of(node.Mark()) + "'" + text + "' " + what + " is no number of a layer, expert or slot");
+    const bool is_plain = text == std::to_string(value);  // 010 is 8 to engines
+    if (status != std::errc() || end != text.data() + text.size() || value < -1 || !is_plain)
+      fail(name_, place_of(node.Mark()) + "'" + text + "' " + what +
+                      " is no number of a layer, expert or slot in plain decimal");
     return value;
   }
 
@@ -426,6 +455,13 @@ PlanFile select_layers(const Contents& contents, const Loads& loads) {
   return plan;
 }
 
+/// "3 and 2" if gpus have unequal slots, or nothing.
+std::string unequal_slots(const eplb_shape& shape) {
+  const Numbers32 slots = slots_of_gpus(shape);
+  const auto other = std::adjacent_find(slots.begin(), slots.end(), std::not_equal_to());
+  return other == slots.end() ? "" : std::to_string(other[0]) + " and " + std::to_string(other[1]);
+}
+
 /// Sees to it that what the file says of its gpus is so.
 void check_gpus(PlanFile& plan) {
   constexpr std::int32_t most_gpus = 65535;  // to the library
@@ -448,7 +484,38 @@ void check_gpus(PlanFile& plan) {
          "has " + count(plan.gpus, "gpu") + ", but its speed_of_gpu is of " + std::to_string(plan.speed_of_gpu.size()));
 }
 
+/// Throws if the maps contradict each other. One with empty slots has no others that could be true.
+void check_maps_agree(const PlanFile& plan) {
+  const Placement& maps = plan.placement;
+  const bool is_alone = maps.replica_rank.empty() && maps.replica_count.empty() && maps.logical_to_physical.empty();
+  const auto& slots = maps.physical_to_logical;
+  if (is_alone || std::find(slots.begin(), slots.end(), -1) != slots.end()) return;
+  auto shape = defaults(eplb_shape_init);
+  shape.num_layers = plan.layers;
+  shape.num_logical_experts = plan.experts ? plan.experts : *std::max_element(slots.begin(), slots.end()) + 1;
+  shape.num_physical_experts = plan.slots;
+  shape.num_gpus = 1;  // where a gpu ends is no matter
+  check_placement(shape, maps, plan.name);
+}
+
 // ------------------------------------------------------------------------------------------------ counts
+
+/// Throws if an expert has no slot in a layer, where its tokens cannot have been counted.
+void check_all_are_counted(const PlanFile& plan, const Loads& loads) {
+  const auto slots = static_cast<std::size_t>(plan.slots), experts = static_cast<std::size_t>(loads.experts);
+  for (std::size_t row = 0; row < loads.layer_numbers.size(); ++row) {
+    std::vector<bool> has_slot(experts);
+    for (const std::int32_t expert : std::span(plan.placement.physical_to_logical).subspan(row * slots, slots))
+      if (expert >= 0) has_slot[static_cast<std::size_t>(expert)] = true;
+    const auto missing = std::find(has_slot.begin(), has_slot.end(), false) - has_slot.begin();
+    if (static_cast<std::size_t>(missing) < experts)
+      fail(plan.name, "layer " + std::to_string(loads.layer_numbers[row]) + " has no slot for expert " +
+                          std::to_string(missing) +
+                          ", whose tokens cannot have been counted; if there were none, say "
+                          "so with --experts " +
+                          std::to_string(experts));
+  }
+}
 
 /// Takes @p counts for counts of the slots of a placement, and gives the loads of its experts.
 Loads fold_counts(const Loads& counts, const PlanFile& plan, std::int32_t experts_said) {
@@ -464,7 +531,8 @@ Loads fold_counts(const Loads& counts, const PlanFile& plan, std::int32_t expert
     fail(plan.name, "has " + count(loads.experts, "expert") + ", but --experts is " + std::to_string(experts_said));
   const auto experts = static_cast<std::size_t>(loads.experts), slots = static_cast<std::size_t>(plan.slots);
   const auto fail_at = [&](std::size_t i, const std::string& what) {
-    fail(plan.name, "layer " + std::to_string(i % map.size() / slots) + ", slot " + std::to_string(i % slots) + what);
+    fail(plan.name, "layer " + std::to_string(counts.layer_numbers[i % map.size() / slots]) + ", slot " +
+                        std::to_string(i % slots) + what);
   };
   const auto fold = [&](const auto& of_slots, auto sum) {
     std::vector<decltype(sum)> values(of_slots.size() / slots * experts);
@@ -491,6 +559,7 @@ Loads fold_counts(const Loads& counts, const PlanFile& plan, std::int32_t expert
           return fold(of_slots, double{});
       },
       counts.values);
+  if (experts_said == 0) check_all_are_counted(plan, loads);
   return loads;
 }
 
@@ -593,12 +662,8 @@ const EngineFormat* find_engine_format(const std::string& name) {
 }
 
 void check_can_hold(const EngineFormat& format, const eplb_shape& shape) {
-  if (format.can_be_uneven) return;
-  const Numbers32 slots = slots_of_gpus(shape);
-  const auto other = std::adjacent_find(slots.begin(), slots.end(), std::not_equal_to());
-  if (other != slots.end())
-    throw UsageError("--format " + format.name + " cannot say that gpus have unequal slots, such as " +
-                     std::to_string(other[0]) + " and " + std::to_string(other[1]) +
+  if (const std::string slots = unequal_slots(shape); !format.can_be_uneven && !slots.empty())
+    throw UsageError("--format " + format.name + " cannot say that gpus have unequal slots, such as " + slots +
                      ": the engine would cut them evenly, and experts would sit on other gpus");
 }
 
@@ -610,7 +675,9 @@ PlanFile read_plan(const std::string& path, const Loads& loads) {
                                                             : from_json(text, name);
   contents.plan.name = name;
   check_gpus(contents.plan);
-  return select_layers(contents, loads);
+  PlanFile plan = select_layers(contents, loads);
+  check_maps_agree(plan);
+  return plan;
 }
 
 std::vector<std::int32_t> PlanFile::slots_of_gpus() const {
@@ -651,6 +718,13 @@ void adopt_gpus(eplb_shape& shape, const PlanFile& plan) {
     shape.speed_of_gpu = plan.speed_of_gpu.data();
     shape.speed_of_gpu_count = plan.speed_of_gpu.size();
   }
+}
+
+void check_cut(const PlanFile& plan, const eplb_shape& shape) {
+  if (const std::string slots = unequal_slots(shape); plan.is_cut_evenly && !slots.empty())
+    throw UsageError(plan.name +
+                     " is in a format of gpus with as many slots each, not of gpus with unequal slots, such as " +
+                     slots + ": its engine cuts the row evenly");
 }
 
 void check_slots(const PlanFile& plan, const eplb_shape& shape) {

@@ -34,7 +34,8 @@ struct PlanFile {
   std::vector<std::int32_t> slots_per_gpu;  ///< Empty: the file does not say.
   std::vector<float> speed_of_gpu;          ///< Empty: the file does not say.
   Placement placement;
-  bool has_order = true;  ///< It says in which slot of a gpu an expert is.
+  bool has_order = true;       ///< It says in which slot of a gpu an expert is.
+  bool is_cut_evenly = false;  ///< It does not say where a gpu ends: its engine gives all as many slots.
 
   /// Slots of each gpu; empty if the file does not say how many gpus there are.
   std::vector<std::int32_t> slots_of_gpus() const;
@@ -49,6 +50,9 @@ void check_experts(const PlanFile& plan, const Loads& loads);
 /// What the command line does not say of the gpus, a placement on as many gpus and slots does. @p plan is to outlive
 /// @p shape.
 void adopt_gpus(eplb_shape& shape, const PlanFile& plan);
+
+/// Throws unless the placement can be of gpus with these slots, as far as its format says.
+void check_cut(const PlanFile& plan, const eplb_shape& shape);
 
 /// Throws unless the slots of the gpus are those that the placement was made for, as far as it says.
 void check_slots(const PlanFile& plan, const eplb_shape& shape);

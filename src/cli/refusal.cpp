@@ -25,6 +25,7 @@ constexpr Field fields[] = {{"num_physical_experts", "--slots", true},
                             {"search_steps", "--steps"},
                             {"samples", "--samples"},
                             {"objective", "--objective"},
+                            {"initial", "--initial"},
                             {"candidates", "--candidates"},
                             {"amplitude", "--amplitude"},
                             {"amplitude_form", "--amplitude-form"},
@@ -37,9 +38,6 @@ constexpr Field fields[] = {{"num_physical_experts", "--slots", true},
                             {"max_changes_per_layer", "--max-changes"},
                             {"input.max_changes", "--max-changes-in-all"},
                             {"max_changes", "--max-changes-in-all"}};
-
-constexpr const char* packing_choices[] = {"--initial",    "--candidates", "--amplitude", "--amplitude-form",
-                                           "--swap-scope", "--max-swaps",  "--selection"};
 
 bool has_option(const CLI::App& command, const std::string& words, bool only_if_given) {
   const CLI::Option* const option = command.get_option_no_throw(words.substr(0, words.find(' ')));
@@ -57,8 +55,6 @@ std::vector<Replacement> replacements(const CLI::App& command, const Refusal& re
   if (refusal.status == EPLB_ERROR_INVALID_PLACEMENT) all.push_back({"input.current", "the placement"});
   for (const Field& field : fields)
     if (has_option(command, field.option, field.only_if_given)) all.push_back({field.name, field.option, true});
-  for (const char* const option : packing_choices)
-    if (has_option(command, option, true)) all.push_back({"a packing choice", option, true});
   if (has_option(command, "--slots", false) && has_option(command, "--slots-per-gpu", true))
     all.push_back({"num_physical_experts", "the sum of --slots-per-gpu", true});
   all.push_back({"num_physical_experts", "the number of slots in " + refusal.file});

@@ -38,6 +38,7 @@ void ScoreCommand::complete_shape(const Loads& loads, const PlanFile& plan) {
   adopt_gpus(shape, plan);
   if (shape.num_gpus == 0) shape.num_gpus = static_cast<std::int32_t>(shape.slots_per_gpu_count);
   if (shape.num_gpus == 0) throw UsageError("--gpus is needed, as " + plan_file + " does not say how many there are");
+  check_cut(plan, shape);
   check_slots(plan, shape);
 }
 

@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "error.h"
+#include "options.h"
 
 namespace eplb::cli {
 namespace {
@@ -24,10 +25,12 @@ constexpr Profile well_balanced{.above = 0.40, .below = 0.48, .group = 0, .layer
 bool parse_extents(const std::string& text, std::int32_t& layers, std::int32_t& experts) {
   const char* end = text.data() + text.size();
   const auto [cross, status] = std::from_chars(text.data(), end, layers);
-  if (status != std::errc() || cross == end || *cross != 'x') return false;
+  if (status == std::errc::invalid_argument || cross == end || *cross != 'x') return false;
   const auto [stop, status2] = std::from_chars(cross + 1, end, experts);
-  return status2 == std::errc() && stop == end && layers > 0 && experts > 0;
+  return status2 != std::errc::invalid_argument && stop == end;
 }
+
+bool is_extent(std::int32_t value) { return value >= 1 && value <= largest_extent; }
 
 }  // namespace
 
@@ -105,6 +108,8 @@ ModelShape find_shape(const std::string& name) {
   ModelShape shape{name, 0, 0, 0, 1, ungrouped, {}};
   if (!parse_extents(name, shape.layers, shape.experts))
     throw UsageError("--shape: '" + name + "' is neither of the form 58x256 nor one that 'eplb generate --list' shows");
+  if (!is_extent(shape.layers) || !is_extent(shape.experts))
+    throw UsageError("--shape is " + name + "; layers and experts must be 1 to " + std::to_string(largest_extent));
   shape.topk = std::min(8, shape.experts);
   return shape;
 }

@@ -146,9 +146,24 @@ static void what_is_lost_comes_back(void) {
                "input.current has slots to fill or experts without one: that takes 4 changes over all layers, more "
                "than max_changes",
                eplb_rebalance_experts(&shape, &search, &input, &p.maps, NULL, &check_error));
+    current[2 * SLOTS] = complete[2 * SLOTS];
+    memcpy(current + SLOTS + 1, complete + SLOTS + 1, 2 * sizeof *current);
+    input.max_changes = 0;
+    CHECK_SAYS(EPLB_ERROR_INVALID_PLACEMENT,
+               "input.current has slots to fill or experts without one: that takes 1 change over all layers, more "
+               "than max_changes",
+               eplb_rebalance_experts(&shape, &search, &input, &p.maps, NULL, &check_error));
+    input.max_changes_per_layer = 0;
+    CHECK_SAYS(EPLB_ERROR_INVALID_PLACEMENT,
+               "input.current of layer 1 has slots to fill or experts without one: that takes 1 change, more than "
+               "max_changes_per_layer",
+               eplb_rebalance_experts(&shape, &search, &input, &p.maps, NULL, &check_error));
     CHECK(plan_unwritten(&p));
     plan_free(&p);
   }
+  input.max_changes_per_layer = -1;
+  memset(current + SLOTS, -1, 3 * sizeof *current);
+  current[2 * SLOTS] = -1;
   input.max_changes = 4;
   CHECK(changes_of(&input) == 4);
   memset(current, -1, sizeof current); /* all of them */

@@ -91,15 +91,23 @@ static void bad_nodes(void) {
   hierarchical.policy = EPLB_POLICY_HIERARCHICAL;
   shape.node_of_gpu = nodes;
   shape.node_of_gpu_count = 1;
-  refuse_everywhere(&shape, "shape.node_of_gpu has 1 elements; it must have one for each of the 4 gpus");
+  refuse_everywhere(&shape, "shape.node_of_gpu has 1 element; it must have one for each of the 4 gpus");
   shape.node_of_gpu_count = GPUS;
-  refuse(&shape, NULL, "shape.node_of_gpu of gpu 3 is 2; it must be 0 to 1");
-  refuse(&shape, &hierarchical, "shape.node_of_gpu of gpu 3 is 2; it must be 0 to 1");
-  global.policy = EPLB_POLICY_GLOBAL; /* which ignores nodes */
-  eplb_destroy(context_of(&shape, &global));
+  global.policy = EPLB_POLICY_GLOBAL; /* which has no use for nodes */
+  refuse_everywhere(&shape, "shape.node_of_gpu of gpu 3 is 2; with num_nodes 2 it must be 0 to 1");
+  refuse(&shape, &hierarchical, "shape.node_of_gpu of gpu 3 is 2; with num_nodes 2 it must be 0 to 1");
+  refuse(&shape, &global, "shape.node_of_gpu of gpu 3 is 2; with num_nodes 2 it must be 0 to 1");
+  shape.num_groups = 3; /* which auto cannot share out, so that it is global */
+  refuse(&shape, NULL, "shape.node_of_gpu of gpu 3 is 2; with num_nodes 2 it must be 0 to 1");
+  shape.num_groups = shape.num_nodes = 1;
+  refuse(&shape, NULL, "shape.node_of_gpu of gpu 1 is 1; with num_nodes 1 it must be 0 to 0");
+  shape.num_nodes = 0;
+  refuse(&shape, &global, "num_nodes is 0; it must be 1 to 65535");
+  shape.num_groups = shape.num_nodes = 2;
   nodes[3] = -1;
-  refuse(&shape, NULL, "shape.node_of_gpu of gpu 3 is -1; it must be 0 to 1");
+  refuse_everywhere(&shape, "shape.node_of_gpu of gpu 3 is -1; with num_nodes 2 it must be 0 to 1");
   nodes[3] = 0;
+  eplb_destroy(context_of(&shape, &global));
   eplb_destroy(context_of(&shape, &hierarchical));
   shape.slots_per_gpu = slots;
   shape.slots_per_gpu_count = GPUS;
@@ -185,7 +193,7 @@ static void auto_looks_at_all_nodes(void) {
   --shape.num_physical_experts;
   hierarchical.policy = EPLB_POLICY_HIERARCHICAL;
   refuse(&shape, &hierarchical,
-         "node 1499 has 0 slots, but a hierarchical plan has 1 experts on each; policy global does not");
+         "node 1499 has 0 slots, but a hierarchical plan has 1 expert on each; policy global does not");
 }
 
 static void presets_need_gpus_that_are_alike(void) {

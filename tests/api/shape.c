@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Shapes and options that cannot be: each is refused by whatever takes it, naming field and value. */
 #include <math.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "check.h"
@@ -162,6 +163,31 @@ static void amplitudes(void) {
 }
 
 /* Choices that would have no effect, or that lack another one. */
+/* It has none, so the first that is set is named. */
+static void packing_choices_of_a_search(const eplb_shape* shape) {
+  static const size_t fields[] = {offsetof(eplb_options, initial),        offsetof(eplb_options, candidates),
+                                  offsetof(eplb_options, amplitude_form), offsetof(eplb_options, swap_scope),
+                                  offsetof(eplb_options, max_swaps),      offsetof(eplb_options, selection)};
+  static const char* const words[] = {
+      "initial is a packing choice, but strategy search has none",
+      "candidates is a packing choice, but strategy search has none",
+      "amplitude_form is a packing choice, but strategy search has none",
+      "swap_scope is a packing choice, but strategy search has none",
+      "max_swaps is a packing choice, but strategy search has none",
+      "selection is a packing choice, but strategy search has none",
+  };
+  eplb_options options = make_options(EPLB_STRATEGY_SEARCH);
+  size_t i;
+  for (i = 0; i < sizeof fields / sizeof *fields; ++i) {
+    options = make_options(EPLB_STRATEGY_SEARCH);
+    memcpy((char*)&options + fields[i], &(const int32_t){1}, sizeof(int32_t));
+    refuse(shape, &options, words[i]);
+  }
+  options = make_options(EPLB_STRATEGY_SEARCH);
+  options.amplitude = 0.5f;
+  refuse(shape, &options, "amplitude is a packing choice, but strategy search has none");
+}
+
 static void choices_without_effect(void) {
   const eplb_options lpt = make_options(EPLB_STRATEGY_LPT);
   const eplb_shape shape = make_shape(1, 8, 16, 1, 1, 4);
@@ -189,9 +215,7 @@ static void choices_without_effect(void) {
   options = lpt;
   options.max_swaps = 3;
   refuse(&shape, &options, "max_swaps is 3|no swap_scope");
-  options = make_options(EPLB_STRATEGY_SEARCH);
-  options.max_swaps = 3;
-  refuse(&shape, &options, "packing choice|search has none");
+  packing_choices_of_a_search(&shape);
 }
 
 static void* EPLB_CALL no_alloc(void* user, size_t size) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* How structs grow: a program may be older than the library, or newer. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -152,12 +153,20 @@ static void longer(const struct kind* kind) {
   free(s);
 }
 
+/* The sentence names the size and the limits. */
+static void refuse_size(const struct kind* kind, void* s, uint32_t size) {
+  char words[128];
+  snprintf(words, sizeof words, "%s.struct_size is %u; it must be 4 to 1024, as its init function sets it", kind->name,
+           (unsigned)size);
+  CHECK_FAILS(EPLB_ERROR_STRUCT_SIZE, words, kind->use(s));
+}
+
 static void no_size(const struct kind* kind) {
   uint32_t size;
   for (size = 0; size < sizeof(uint32_t); ++size) {
     void* s = resized(kind, kind->size);
     memcpy(s, &size, sizeof size);
-    CHECK_FAILS(EPLB_ERROR_STRUCT_SIZE, kind->name, kind->use(s));
+    refuse_size(kind, s, size);
     free(s);
   }
 }
@@ -168,7 +177,7 @@ static void too_large(const struct kind* kind) {
   for (size = 1025; size < 100000; size += 1024) {
     void* s = resized(kind, kind->size);
     memcpy(s, &size, sizeof size);
-    CHECK_FAILS(EPLB_ERROR_STRUCT_SIZE, kind->name, kind->use(s));
+    refuse_size(kind, s, size);
     CHECK(kind->init(s, size) == EPLB_ERROR_STRUCT_SIZE);
     free(s);
   }

@@ -98,11 +98,8 @@ TEST_F(Current, FillsEmptySlots) {
   const int lost = current["physical_to_logical"][1][4];
   current["physical_to_logical"][1][4] = -1;
   write("holes.json", current.dump());
-  std::string yaml = "initial_global_assignments:\n";
-  for (std::size_t layer = 0; layer < 3; ++layer)
-    yaml += "  " + std::to_string(layer) + ": " + current["physical_to_logical"][layer].dump() + "\n";
-  write("holes.yaml", yaml);
-  for (const char* file : {"holes.json", "holes.yaml"}) {
+  write("alone.json", Json({{"physical_to_logical", current["physical_to_logical"]}}).dump());
+  for (const char* file : {"holes.json", "alone.json"}) {
     SCOPED_TRACE(file);
     const Json planned = plan({"--max-changes-in-all", "0"}, file);
     EXPECT_EQ(planned["stats"]["changes"], 1);
@@ -207,13 +204,14 @@ TEST_F(Current, HasToBeThereForChangesToBeCounted) {
 
 /// What is wrong with the placement is said of its file, not of the loads.
 TEST_F(Current, ThatCannotBeStartedFromIsNamed) {
-  Json bad = current;
+  Json bad = {{"physical_to_logical", current["physical_to_logical"]}};
+  const Json sound = bad;
   bad["physical_to_logical"][1][3] = 12;
   write("bad.json", bad.dump());
   expect_sentence(1, "bad.json: layer 1, slot 3 is 12, but the experts of next.json are 0 to 11",
                   arguments({}, "bad.json"));
   // Slots that are free to be filled do not help an expert that has none, where they are of another layer.
-  bad = current;
+  bad = sound;
   Json& last = bad["physical_to_logical"][2];
   std::replace(last.begin(), last.end(), Json(0), Json(1));
   std::replace(last.begin(), last.end(), Json(2), Json(1));
@@ -226,6 +224,31 @@ TEST_F(Current, ThatCannotBeStartedFromIsNamed) {
       "bad.json: the placement has slots to fill or experts without one: that takes 2 changes over all layers, more "
       "than --max-changes-in-all",
       arguments({"--max-changes-in-all", "1"}, "bad.json"));
+}
+
+/// Maps that contradict the placement are not passed over, but where slots are empty there are none that could be true.
+TEST_F(Current, ContradictsItselfIsNamed) {
+  const std::tuple<const char*, Json, const char*> bads[] = {
+      {"/replica_count/1/2", 7, "replica_count of layer 1, expert 2 is 7"},
+      {"/replica_rank/0/3", 9, "replica_rank of layer 0, slot 3 is 9"},
+      {"/logical_to_physical/2/5/0", 14, "logical_to_physical of layer 2, expert 5"},
+      {"/physical_to_logical/1/3", 12, "physical_to_logical of layer 1, slot 3 is 12; it must be 0 to 11"},
+      {"/shape/layers", 4, "shape.layers is 4, but there are 3 layers"},
+      {"/shape/layers", "x", "shape.layers is a string, not a number"},
+      {"/shape/experts", true, "shape.experts is true, not a number"},
+      {"/shape/slots", Json::object(), "shape.slots is an object, not a number"},
+      {"/replica_count", "none", "replica_count is a string, not a number"}};
+  for (const auto& [pointer, value, why] : bads) {
+    Json bad = current;
+    bad[Json::json_pointer(pointer)] = value;
+    write("bad.json", bad.dump());
+    expect_error(1, {std::string("eplb: bad.json: ") + why}, arguments({}, "bad.json"));
+    expect_error(1, {std::string("eplb: bad.json: ") + why}, {"score", "next.json", "--plan", "bad.json"});
+  }
+  current["shape"]["layers"] = nullptr;  // as if it were not there
+  current["physical_to_logical"][1][4] = -1;
+  write("holes.json", current.dump());
+  EXPECT_EQ(run(arguments({}, "holes.json")).status, 0);
 }
 
 /// The world changes size: gpus are the same by number.
@@ -289,11 +312,11 @@ TEST_F(World, Shrinks) {
 }
 
 TEST_F(World, IsThatOfTheCommandWhereTheFileDoesNotSay) {
-  write("sglang.json", Json({{"physical_to_logical_map", current["physical_to_logical"]}}).dump());
+  write("map.json", Json({{"physical_to_logical", current["physical_to_logical"]}}).dump());
   const auto maps = [&](const char* file, const Arguments& now) {
     return run_json(with({"plan", "next.json", "--current", file, "--max-changes", "0"}, now))["physical_to_logical"];
   };
-  EXPECT_EQ(maps("sglang.json", {"--slots-per-gpu", "8,7", "--gpus", "2"}), current["physical_to_logical"]);
+  EXPECT_EQ(maps("map.json", {"--slots-per-gpu", "8,7", "--gpus", "2"}), current["physical_to_logical"]);
   EXPECT_EQ(maps("plan.json", gpus), current["physical_to_logical"]);
   // The same slots on other gpus: those of gpus 2 and 3 are gone, and as many new ones are to be filled.
   EXPECT_NE(run_json({"plan", "next.json", "--current", "plan.json", "--slots-per-gpu", "8,7", "--gpus",
@@ -371,7 +394,7 @@ TEST_F(Current, FillsTheEmptySlotsOfEachLayerBesidesItsBudget) {
     // A layer gets what it would get by itself.
     for (std::size_t layer = 0; layer < 3; ++layer) {
       write("one.json", Json({some_loads(3, 12, 53)[layer]}).dump());
-      write("one_current.json", Json({current["physical_to_logical"][layer]}).dump());
+      write("one_current.json", Json({{"physical_to_logical", {current["physical_to_logical"][layer]}}}).dump());
       const Json alone = run_json(
           with({"plan", "one.json", "--current", "one_current.json", "--max-changes", std::to_string(most)}, gpus));
       for (const char* map : {"physical_to_logical", "replica_rank", "replica_count"})

@@ -140,7 +140,11 @@ TEST_F(Layers, AreNumberedOneWayOnly) {
   refuse({"--layers", "--first-layer"}, {"--layers", "1:2", "--first-layer", "1"});
   for (const std::string bad : {"x", "-1", "01", "70000", "1,,2", "1,2,x", "1:", ":2", "1:2:3", "1:0", "3,4,3", ""})
     refuse({"--layers"}, {"--layers", bad});
-  for (const char* bad : {"x", "-1", "01", "70000"}) refuse({"--first-layer", bad}, {"--first-layer", bad});
+  for (const char* bad : {"x", "-1", "01", "65535"})
+    refuse({"--first-layer", bad, "0 to 65534"}, {"--first-layer", bad});
+  expect_error(1, {"loads.json: has 3 layers, of which the last would have number 65535; the largest can be 65534"},
+               with({"plan", "loads.json", "--first-layer", "65533"}, gpus));
+  EXPECT_EQ(run(with({"plan", "loads.json", "--first-layer", "65532"}, gpus)).status, 0);
   expect_error(1, {"loads.json: has 3 layers, but --layers numbers 2"},
                with({"plan", "loads.json", "--layers", "1,2"}, gpus));
 }
@@ -238,7 +242,8 @@ TEST_F(Formats, OfAscendAreLayersOfDevices) {
       {"/layer_list/1/layer_id", 0, {"layer_list[1].layer_id is 0, after 0"}},
       {"/layer_list/1/device_count", 5, {"layer_list[1].device_count is 5", "4 devices"}},
       {"/layer_list/1/device_list", Json::array(), {"layer_list[1].device_list", "empty"}},
-      {"/layer_list/2/device_list/3/device_id", 1, {"layer_list[2].device_list[3].device_id is 1, after 2"}},
+      {"/layer_list/2/device_list/3/device_id", 1, {"layer_list[2].device_list[3].device_id is 1; it must be 3"}},
+      {"/layer_list/0/device_list/3/device_id", 9, {"layer_list[0].device_list[3].device_id is 9; it must be 3"}},
       {"/layer_list/2/device_list/3/device_expert", {0, 1}, {"layer 2 has 2 slots on gpu 3, but layer 0 has 3"}},
       {"/layer_list/2/device_list/3/device_expert", 7, {"layer_list[2].device_list[3].device_expert", "no list"}},
       {"/layer_list/2/device_list/3/device_expert/1", 1.5, {"device_list[3].device_expert", "element 1 is 1.5"}},
@@ -577,6 +582,24 @@ TEST_F(Counts, AreOfTheExpertsThatThePlacementHas) {
                with({"plan", "counts.json", "--counts-of", "plan.json", "--experts", "9"}, gpus));
 }
 
+/// What an expert without a slot has was not counted.
+TEST_F(Counts, AreOfAllExperts) {
+  Json rows = maps;
+  for (Json& expert : rows[1])
+    if (expert == 2) expert = 3;
+  write("lacks.json", rows.dump());
+  expect_error(1,
+               {"lacks.json: layer 1 has no slot for expert 2, whose tokens cannot have been counted", "--experts 8"},
+               with({"plan", "counts.json", "--counts-of", "lacks.json"}, gpus));
+  Json numbered = {{"physical_to_logical", rows}, {"layer_numbers", {1, 3, 5}}};
+  write("lacks.json", numbered.dump());
+  expect_error(1, {"lacks.json: layer 3 has no slot for expert 2"},
+               with({"plan", "counts.json", "--counts-of", "lacks.json", "--layers", "1:2"}, gpus));
+  EXPECT_EQ(
+      plan_of("counts.json", {"--counts-of", "lacks.json", "--layers", "1:2", "--experts", "8"})["shape"]["experts"],
+      8);
+}
+
 /// A pattern does not say which of a gpu's slots an expert is in.
 TEST_F(Counts, OfAPatternAreRefused) {
   run(with({"plan", "loads.json", "--format", "omni", "--output", "pattern.npy"}, gpus));
@@ -595,6 +618,7 @@ TEST_F(Counts, ThatAreNoneAreNamed) {
   expect_error(1, {"holes.json: layer 1, slot 4 is empty, but counts.json has counts of it"},
                with({"plan", "counts.json", "--counts-of", "holes.json"}, gpus));
   holes["physical_to_logical"][1][4] = 8;
+  for (const char* other : {"replica_rank", "replica_count", "logical_to_physical"}) holes.erase(other);
   write("holes.json", holes.dump());
   expect_error(1, {"holes.json: layer 1, slot 4 is 8, which is no expert"},
                with({"plan", "counts.json", "--counts-of", "holes.json"}, gpus));

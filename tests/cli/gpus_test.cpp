@@ -144,7 +144,7 @@ TEST_F(Gpus, ThatCannotBeAreNamed) {
       {{"--slots", "16", "--speeds", "1x5", "--gpus", "4"},
        "--speeds has 5 elements; it must have one for each of the 4 gpus"},
       {{"--slots", "16", "--node-of-gpu", "0", "--gpus", "4"},
-       "--node-of-gpu has 1 elements; it must have one for each of the 4 gpus"},
+       "--node-of-gpu has 1 element; it must have one for each of the 4 gpus"},
       {{"--slots", "16", "--slots-per-gpu", "4x3,3", "--gpus", "4"},
        "--slots-per-gpu adds up to 15; it must be --slots, 16"},
       {{"--slots-per-gpu", "4x3,-1,5", "--gpus", "5"}, "--slots-per-gpu of gpu 3 is -1; it must be 0 to 65535"},
@@ -156,7 +156,9 @@ TEST_F(Gpus, ThatCannotBeAreNamed) {
       {{"--slots", "16", "--speeds", "1x3,0", "--gpus", "4"}, "--speeds of gpu 3 is 0; it must be 0.001 to 1000"},
       {{"--slots", "16", "--speeds", "nan,1x3", "--gpus", "4"}, "--speeds of gpu 0 is nan; it must be 0.001 to 1000"},
       {{"--slots", "16", "--gpus", "4", "--nodes", "2", "--groups", "2", "--node-of-gpu", "0,1,0,2"},
-       "--node-of-gpu of gpu 3 is 2; it must be 0 to 1"},
+       "--node-of-gpu of gpu 3 is 2; with --nodes 2 it must be 0 to 1"},
+      {{"--slots", "16", "--gpus", "4", "--node-of-gpu", "0,1,0,1"},
+       "--node-of-gpu of gpu 1 is 1; with --nodes 1 it must be 0 to 0"},
       {{"--slots", "16", "--gpus", "4", "--nodes", "2", "--groups", "2", "--node-of-gpu", "0,1x3", "--policy",
         "hierarchical"},
        "node 0 has 4 slots, but a hierarchical plan has 6 experts on each; --policy global does not"},
@@ -180,11 +182,12 @@ TEST_F(Gpus, DecideWhatAutoBecomesInMessages) {
   const Arguments few = {"plan", "loads.json", "--slots", "16", "--gpus", "4"},
                   many = {"plan", "loads.json", "--slots", "48", "--gpus", "4"};
   const std::pair<Arguments, const char*> bads[] = {
-      {with(few, {"--candidates", "4"}), "--candidates is set, but strategy search, which auto is here, has none"},
+      {with(few, {"--candidates", "4"}),
+       "--candidates is a packing choice, but strategy search, which auto is here, has none"},
       {with(few, {"--strategy", "auto", "--initial", "zigzag"}),
-       "--initial is set, but strategy search, which auto is here, has none"},
+       "--initial is a packing choice, but strategy search, which auto is here, has none"},
       {with(few, {"--strategy", "search", "--swap-scope", "none"}),
-       "--swap-scope is set, but strategy search has none"},
+       "--swap-scope is a packing choice, but strategy search has none"},
       {with(many, {"--steps", "4"}), "--steps is 4, but strategy lpt-swap-any, which auto is here, does not search"},
       {with(many, {"--samples", "each"}),
        "--samples is each, but strategy lpt-swap-any, which auto is here, adds them up; search keeps them apart"},
@@ -193,8 +196,9 @@ TEST_F(Gpus, DecideWhatAutoBecomesInMessages) {
   };
   for (const auto& [arguments, text] : bads) expect_error(2, sentence(text), arguments);
   const Json comparison = run_json({"compare", "loads.json", "--slots", "16", "--gpus", "4", "--max-swaps", "9"});
-  EXPECT_EQ(comparison["left_out"]["auto"], "--max-swaps is set, but strategy search, which auto is here, has none");
-  EXPECT_EQ(comparison["left_out"]["search"], "--max-swaps is set, but strategy search has none");
+  EXPECT_EQ(comparison["left_out"]["auto"],
+            "--max-swaps is a packing choice, but strategy search, which auto is here, has none");
+  EXPECT_EQ(comparison["left_out"]["search"], "--max-swaps is a packing choice, but strategy search has none");
 }
 
 TEST_F(Gpus, NeedSlotsOneWayOrTheOther) {
@@ -208,13 +212,38 @@ TEST_F(Gpus, NeedSlotsOneWayOrTheOther) {
 TEST_F(Gpus, AreAsManyAsTheListHas) {
   EXPECT_EQ(maps({"--slots-per-gpu", "6,5,4"}), maps({"--slots-per-gpu", "6,5,4", "--gpus", "3"}));
   EXPECT_EQ(run_json({"compare", "loads.json", "--slots-per-gpu", "6,5,4"})["shape"]["gpus"], 3);
-  write("vllm.json", maps({"--slots-per-gpu", "6,5,4"}).dump());
-  const Json scored = stats({"score", "loads.json", "--plan", "vllm.json", "--slots-per-gpu", "6,5,4"});
+  write("map.json", Json({{"physical_to_logical", maps({"--slots-per-gpu", "6,5,4"})}}).dump());
+  const Json scored = stats({"score", "loads.json", "--plan", "map.json", "--slots-per-gpu", "6,5,4"});
   EXPECT_EQ(scored, stats({"plan", "loads.json", "--slots-per-gpu", "6,5,4"}));
-  EXPECT_EQ(maps({"--current", "vllm.json", "--slots-per-gpu", "6,5,4", "--max-changes", "0"}),
+  EXPECT_EQ(maps({"--current", "map.json", "--slots-per-gpu", "6,5,4", "--max-changes", "0"}),
             maps({"--slots-per-gpu", "6,5,4"}));
   expect_error(2, sentence("--slots-per-gpu has 3 elements; it must have one for each of the 4 gpus"),
-               {"score", "loads.json", "--plan", "vllm.json", "--slots-per-gpu", "6,5,4", "--gpus", "4"});
+               {"score", "loads.json", "--plan", "map.json", "--slots-per-gpu", "6,5,4", "--gpus", "4"});
+}
+
+/// What plan does not write, score does not judge: the engine would cut the row elsewhere.
+TEST_F(Gpus, AreNotUnequalInFormatsThatCannotSaySo) {
+  const Json rows = maps({"--slots", "15", "--gpus", "5"});
+  std::string yaml = "initial_global_assignments:\n";
+  for (std::size_t layer = 0; layer < rows.size(); ++layer)
+    yaml.append("  ").append(std::to_string(layer)).append(": ").append(rows[layer].dump()).append("\n");
+  write("trt.yaml", yaml);
+  write("vllm.json", rows.dump());
+  write("sglang.json", Json({{"physical_to_logical_map", rows}}).dump());
+  for (const std::string file : {"trt.yaml", "vllm.json", "sglang.json"}) {
+    EXPECT_EQ(run({"score", "loads.json", "--plan", file, "--gpus", "5"}).status, 0);
+    EXPECT_EQ(run({"score", "loads.json", "--plan", file, "--slots-per-gpu", "5x3"}).status, 0);
+    const std::string why =
+        file + " is in a format of gpus with as many slots each, not of gpus with unequal slots, such as ";
+    for (const Arguments& command :
+         {Arguments{"score", "loads.json", "--plan", file}, {"plan", "loads.json", "--current", file}}) {
+      Arguments four = command, uneven = command;
+      four.insert(four.end(), {"--gpus", "4"});
+      uneven.insert(uneven.end(), {"--slots-per-gpu", "6,5,4"});
+      expect_error(2, sentence(why + "4 and 3: its engine cuts the row evenly"), four);
+      expect_error(2, sentence(why + "6 and 5: its engine cuts the row evenly"), uneven);
+    }
+  }
 }
 
 TEST_F(Gpus, AreComparedUnderSearch) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 
 #include "tool.h"
 
@@ -199,6 +200,9 @@ TEST_F(Input, BadCsvIsNamed) {
       {"1,2\n\n3\n", {"line 3", "1 expert", "2"}},
       {"1,2\n3,nan\n", {"layer 1", "expert 1", "nan"}},
       {"1,2\n3,-4\n", {"layer 1", "expert 1", "-4"}},
+      {"1e400,2\n", {"line 1 has '1e400' for expert 0, not a number"}},
+      {"+1,2\n", {"line 1 has '+1' for expert 0, not a number"}},
+      {"0x10,2\n", {"line 1 has '0x10' for expert 0, not a number"}},
       {"layer,load\n1,2\n", {"line 1", "layer, expert and count"}},
       {"", {"no loads"}},
       {"sample,layer,e0\n", {"no loads"}},
@@ -234,6 +238,23 @@ TEST_F(Input, BadCsvIsNamed) {
   }
 }
 
+/// One line may name an expert so large that the layers of all take much more memory than the file.
+TEST_F(Input, LoadsThatMemoryCannotHoldAreNamed) {
+  if (std::getenv("EPLB_BRIEF")) GTEST_SKIP() << "sanitizers need more memory than there is here";
+  std::string csv = "sample,layer,expert,count\n0,0,65534,1\n";
+  for (int layer = 1; layer < 9000; ++layer) csv += "0," + std::to_string(layer) + ",0,1\n";
+  write("large.csv", csv);
+  rlimit before{};
+  getrlimit(RLIMIT_AS, &before);
+  const rlimit less{1 << 30, before.rlim_max};
+  setrlimit(RLIMIT_AS, &less);
+  const Outcome outcome = run(plan_arguments("large.csv"));
+  setrlimit(RLIMIT_AS, &before);
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_EQ(outcome.err,
+            "eplb: large.csv: has 1 sample x 9000 layers x 65535 experts, for which there is not enough memory\n");
+}
+
 TEST_F(Input, FilesThatCannotBeReadAreNamed) {
   expect_error(1, {"none.npy: No such file"}, plan_arguments("none.npy"));
   std::filesystem::create_directory(directory / "folder.json");
@@ -266,16 +287,20 @@ TEST_F(Input, WrongUsageIsNamed) {
       {{"plan", "-", "--slots", "four", "--gpus", "2"}, {"--slots", "four"}},
       {{"plan", "-", "--slots", "4", "--gpus", "2", "--colour"}, {"--colour"}},
       {{"plan", "-", "--slots", "4", "--gpus", "2", "--strategy", "best"},
-       {"--strategy", "best", "auto", "lpt-swap-any"}},
+       {"eplb: --strategy: 'best' is not one of auto, lpt", "lpt-swap-any"}},
       {{"plan", "-", "--slots", "4", "--gpus", "2", "--policy", "none"}, {"--policy", "hierarchical"}},
       {{"plan", "-", "--slots", "4", "--gpus", "2", "--backend", "tpu"}, {"--backend", "cuda"}},
       {{"plan", "-", "--slots", "4", "--gpus", "2", "--format", "xml"}, {"--format", "sglang"}},
       {{"plan", "-", "--slots", "4", "--gpus", "2", "--repeat", "0"}, {"--repeat"}},
       {{"plan", "-", "--slots", "4", "--gpus", "2", "--max-swaps", "0"}, {"--max-swaps"}},
-      {{"compare", "-", "--slots", "4", "--gpus", "2", "--strategy", "best"}, {"--strategy", "best", "lpt"}},
+      {{"compare", "-", "--slots", "4", "--gpus", "2", "--strategy", "best"},
+       {"eplb: --strategy: 'best' is not one of auto, lpt"}},
       {{"generate"}, {"--shape"}},
       {{"generate", "--shape", "58by256", "--kind", "real"}, {"--shape", "58by256"}},
-      {{"generate", "--shape", "0x4", "--kind", "real"}, {"--shape", "0x4"}},
+      {{"generate", "--shape", "0x4", "--kind", "real"}, {"--shape is 0x4; layers and experts must be 1 to 65535"}},
+      {{"generate", "--shape", "65536x4", "--kind", "real"}, {"--shape is 65536x4;"}},
+      {{"generate", "--shape", "4x65536", "--kind", "real"}, {"--shape is 4x65536;"}},
+      {{"generate", "--shape", "4x99999999999", "--kind", "real"}, {"--shape is 4x99999999999;"}},
       {{"generate", "--shape", "4x16", "--kind", "normal"}, {"--kind", "normal"}},
       {{"generate", "--shape", "4x16", "--kind", "real:often"}, {"--kind", "often"}},
       {{"generate", "--shape", "4x16", "--kind", "adv:evil"}, {"--kind", "evil"}},
@@ -387,6 +412,17 @@ TEST_F(Input, WhatIsQuotedIsTextAndShort) {
   EXPECT_NE(quoted("bad.csv", "1,2\n3,a" + sequences).find("for expert 1, not a number"), std::string::npos);
   EXPECT_NE(quoted("bad.csv", "1,x\x9b\xc2\x9b\xff\u00e9\x7f").find("'x\\x9b\\xc2\\x9b\\xff\u00e9\\x7f'"),
             std::string::npos);
+  const auto with_nul = [](const char* text) {
+    std::string out = text;
+    std::replace(out.begin(), out.end(), '0', '\0');
+    return out;
+  };
+  EXPECT_NE(quoted("bad.csv", with_nul("0,1\n")).find("has the column '\\x00', which"), std::string::npos);
+  EXPECT_NE(quoted("bad.csv", with_nul("5,10\n")).find("has '1\\x00' for expert 1, not a number"), std::string::npos);
+  EXPECT_NE(quoted("bad.csv", "\xff\xfe" + with_nul("l0a0y0")).find("'\\xff\\xfel\\x00a\\x00"), std::string::npos);
+  EXPECT_NE(
+      quoted("bad.npy", Npy{.descr = with_nul("<i80x"), .shape = "(2, 3)", .data = ""}.text()).find("'<i8\\x00x', not"),
+      std::string::npos);
   quoted("bad.json", "[[1," + std::string(1000000, '9') + "e9]]");
   quoted("bad.json", "{\"" + std::string(1000000, 'a') + "\": " + sequences);
   quoted("bad.npy", Npy{.descr = sequences, .shape = "(2, 3)", .data = "", .version = 2}.text());

@@ -154,6 +154,22 @@ TEST_F(Score, BadPlansAreNamed) {
       {"initial_global_assignments:\n  x: [0, 1]\n", {"line 2", "'x'", "layer"}},
       {"initial_global_assignments:\n  3: [0, 1]\n  4: [0]\n", {"line 3", "layer 4", "1 slot", "2"}},
       {"initial_global_assignments:\n  3: [0, 1]\n  3: [0, 1]\n", {"line 3", "layer 3", "twice"}},
+      {"initial_global_assignments:\n  3: [0, ~]\n", {"line 2: there is nothing in layer 3, slot 1, not a number"}},
+      {"initial_global_assignments:\n  3: [0, 010]\n", {"line 2: '010' in layer 3, slot 1 is no number", "decimal"}},
+      {"initial_global_assignments:\n  03: [0, 1]\n", {"line 2: '03' for a layer"}},
+      {"num_slots: 012\ninitial_global_assignments:\n  3: [0, 1]\n", {"line 1: '012' for num_slots"}},
+      {"num_slots: 2\nnum_slots: 3\ninitial_global_assignments:\n  3: [0, 1]\n", {"line 2: num_slots is there twice"}},
+      {"initial_global_assignments:\n  3: [0, 1]\ninitial_global_assignments:\n  3: [1, 0]\n",
+       {"line 3: initial_global_assignments is there twice"}},
+      {"initial_global_assignments:\n\ninitial_global_assignments:\n  3: [1, 0]\n",
+       {"line 3: initial_global_assignments is there twice"}},
+      {"moe_config:\n  load_balancer:\n    num_slots: 2\n  load_balancer:\n"
+       "    initial_global_assignments: {3: [0, 1]}\n",
+       {"line 4: load_balancer is there twice"}},
+      {"base: &base {num_slots: 3}\n<<: *base\ninitial_global_assignments: {3: [0, 1]}\n", {"line 2", "merge key <<"}},
+      {"initial_global_assignments: {3: [0, 1]}\nmoe_config:\n  load_balancer:\n"
+       "    initial_global_assignments: {3: [1, 0]}\n",
+       {"both at the top and in moe_config.load_balancer"}},
       {"initial_global_assignments:\n  3: 5\n", {"line 2", "layer 3", "no list"}},
       {"initial_global_assignments:\n  3: []\n", {"line 2", "layer 3", "no list"}},
       {"num_slots: 3\ninitial_global_assignments:\n  3: [0, 1]\n", {"line 1", "num_slots is 3", "2"}},
@@ -221,6 +237,7 @@ TEST_F(OutputFile, IsNeverAnInput) {
   EXPECT_EQ(read("loads.json"), loads);
   EXPECT_EQ(read("plan.json"), plan);
   expect_error(2, {"stdin"}, {"plan", "-", "--current", "-"}, plan);
+  expect_error(2, {"--output: '/dev/stdin' is read as well"}, plan_to("/dev/stdin"), loads);  // which is a file here
 }
 
 TEST_F(OutputFile, HasANameThatFits) {
@@ -257,6 +274,10 @@ TEST_F(OutputFile, LeavesLinksAndDevicesAsTheyAre) {
   EXPECT_NE(read("new.json"), "");
   EXPECT_EQ(run(plan_to("/dev/null"), "[[1,2]]").status, 0);
   EXPECT_TRUE(std::filesystem::is_character_file("/dev/null"));
+  std::filesystem::create_symlink("round.json", directory / "again.json");
+  std::filesystem::create_symlink("again.json", directory / "round.json");
+  expect_error(1, {"round.json: Too many levels of symbolic links"}, plan_to("round.json"), "[[1,2]]");
+  EXPECT_TRUE(std::filesystem::is_symlink(directory / "round.json"));
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
 import os
 import re
@@ -116,7 +117,12 @@ def as_numpy(array: Any) -> Any:
     numpy = require("numpy")
     if hasattr(array, "detach"):
         array = array.detach().cpu()
-        array = array.float().numpy() if str(array.dtype) == "torch.bfloat16" else array.numpy()
+        if str(array.layout) != "torch.strided":
+            array = array.to_dense()
+        try:
+            array = array.float().numpy() if str(array.dtype) == "torch.bfloat16" else array.numpy()
+        except (TypeError, RuntimeError) as error:
+            raise Failure(f"holds a tensor of {array.dtype} that numpy cannot take: {error}") from error
     array = numpy.asarray(array)
     if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
         raise Failure(f"holds values of type {array.dtype}, not booleans, integers or floats of at most 64 bits")
@@ -126,7 +132,7 @@ def as_numpy(array: Any) -> Any:
 def arrange(array: Any, axes: str) -> Any:
     """Puts samples before layers before experts; without samples ``axes`` begins with s all the same."""
     if array.ndim not in (2, 3):
-        raise Failure(f"has {array.ndim} dimensions, not [layers][experts] or [samples][layers][experts]")
+        raise Failure(f"has {array.ndim} dimension{'' if array.ndim == 1 else 's'}, not [layers][experts] or [samples][layers][experts]")
     if array.ndim == 2 and axes[0] != "s":
         raise Failure(f"has 2 dimensions, so of the axes the first must be s, not {axes[0]}")
     letters = axes[-array.ndim :]
@@ -137,6 +143,8 @@ def write(array: Any, path: str) -> None:
     """Writes an .npy file that is complete or absent; a symbolic link stays one."""
     numpy = require("numpy")
     target = os.path.realpath(path)
+    if os.path.islink(target):  # of which nothing is the end
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
     file, temporary = tempfile.mkstemp(prefix=f"{os.path.basename(target)}.", dir=os.path.dirname(target))
     try:
         mask = os.umask(0)

@@ -64,12 +64,15 @@ class Plan(Maps):
     stats: Optional[Stats] = None
 
 
-def extents_of(loads: Any, name: str = "loads") -> Tuple[int, int]:
+def extents_of(loads: Any, name: str = "loads", most_dimensions: int = 3) -> Tuple[int, int]:
     """Rows and columns of loads whose shape nothing else says."""
     with Views() as views:
         shape = views.take(loads, name, _arrays.LOAD_TYPES).shape
-    if len(shape) not in (2, 3) or 0 in shape:
-        raise ValueError(f"{name} has shape {shape}; it must have 2 dimensions, or 3 with several samples")
+    if not 2 <= len(shape) <= most_dimensions:
+        several = ", or 3 with several samples" if most_dimensions > 2 else ""
+        raise ValueError(f"{name} has shape {shape}; it must have 2 dimensions{several}")
+    if 0 in shape:
+        raise ValueError(f"{name} has shape {shape}, so it is empty; each extent must be 1 or more")
     return shape[-2], shape[-1]
 
 

@@ -39,7 +39,7 @@ def rebalance(
 ) -> Tuple[Any, Any, Any]:
     """The same with any options, and with any of the keyword arguments of ``Planner.submit()``."""
     loads = plannable(weight)
-    layers, experts = extents_of(_arrays.unnest(loads, "weight", _arrays.FLOAT64), "weight")
+    layers, experts = extents_of(_arrays.unnest(loads, "weight", _arrays.FLOAT64), "weight", most_dimensions=2)
     shape = Shape(layers, experts, num_replicas, num_gpus, num_groups, num_nodes)
     kind = _arrays.kind_of(loads)
     try:
@@ -61,9 +61,16 @@ def plannable(weight: Any) -> Any:
     copied."""
     numpy = sys.modules.get("numpy")
     if hasattr(weight, "data_ptr"):
+        _refuse_complex(weight, weight.is_complex())
         known = str(weight.dtype).rpartition(".")[2] in _arrays.TYPE_NAMES.values()
         return (weight if known else weight.float()).detach().cpu().contiguous()
     if numpy is not None and isinstance(weight, numpy.ndarray):
+        _refuse_complex(weight, weight.dtype.kind == "c")
         known = weight.dtype.isnative and weight.dtype.name in _arrays.TYPE_NAMES.values()
         return numpy.ascontiguousarray(weight, None if known else "float32")
     return weight
+
+
+def _refuse_complex(weight: Any, is_complex: bool) -> None:
+    if is_complex:
+        raise TypeError(f"the elements of weight are {weight.dtype}; they must be real numbers")

@@ -28,6 +28,13 @@ def integer(given: Any, name: str, extent: range = _INT32) -> int:
     return value
 
 
+def real(given: Any, name: str) -> float:
+    """A float of any number, but not of a text."""
+    if not hasattr(given, "__float__"):
+        raise TypeError(f"{name} is {given!r}; it must be a number")
+    return float(given)
+
+
 @dataclass(frozen=True)
 class Shape:
     """The model's layers and experts, and the cluster they are placed on. Each extent is 1 to 65535."""
@@ -76,7 +83,7 @@ _ARRAYS = {"slots_per_gpu": ctypes.c_int32, "speed_of_gpu": ctypes.c_float, "nod
 def _array(given: Sequence[Any], name: str) -> ctypes.Array[Any]:
     element: Any = _ARRAYS[name]
     try:
-        values = [float(one) if element is ctypes.c_float else integer(one, name) for one in given]
+        values = [real(one, name) if element is ctypes.c_float else integer(one, name) for one in given]
     except TypeError as error:
         raise TypeError(f"{name} must be a sequence of numbers: {error}") from None
     made: ctypes.Array[Any] = (element * len(values))(*values)
@@ -147,7 +154,7 @@ class Settled:
         if name in ENUM_OF_OPTION:
             setattr(self.struct, name, member(ENUM_OF_OPTION[name], given, name))
         elif name == "amplitude":
-            self.struct.amplitude = float(given)
+            self.struct.amplitude = real(given, name)
         elif name == "log_fn":
             self.struct.log_fn = raw.eplb_log_fn(
                 lambda user, level, text: given(known(LogLevel, level), text.decode(errors="replace"))

@@ -52,14 +52,26 @@ def _rebalance_experts(
     is_hierarchical = name == "deepseek_hierarchical"
     if is_hierarchical and num_groups is None:
         raise ValueError("num_groups is None, which deepseek_hierarchical cannot do with")
+    if num_local_physical_experts < 1 or num_physical_experts % num_local_physical_experts != 0:
+        raise ValueError(
+            f"num_local_physical_experts is {num_local_physical_experts}; it must divide num_physical_experts, "
+            f"{num_physical_experts}"
+        )
     return rebalance(
-        tokens_per_expert.sum(0) if tokens_per_expert.ndim == 3 else tokens_per_expert,
+        _sum_of_steps(tokens_per_expert) if tokens_per_expert.ndim == 3 else tokens_per_expert,
         num_physical_experts,
         num_groups if num_groups is not None else 1,
         num_nodes,
         num_physical_experts // num_local_physical_experts,
         Options(strategy="lpt", policy="hierarchical" if is_hierarchical else "global"),
     )
+
+
+def _sum_of_steps(tokens: Any) -> Any:
+    """Halves are added up as float32: their sum would be rounded, or beyond what they hold."""
+    if "float16" not in str(tokens.dtype):
+        return tokens.sum(0)
+    return tokens.sum(0, dtype=sys.modules["torch"].float32 if hasattr(tokens, "data_ptr") else "float32")
 
 
 def _own_function(algorithm: str) -> _Function:

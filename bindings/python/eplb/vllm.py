@@ -6,11 +6,13 @@ from __future__ import annotations
 import logging
 import sys
 from functools import partial
-from typing import Any, List, Optional
+from typing import Any, Callable, List, Optional
 
 import numpy
+import torch
 
-from ._deepseek import rebalance
+from ._data import extents_of
+from ._deepseek import plannable, rebalance
 from ._enums import Strategy
 from ._errors import InvalidPlacementError
 from ._settings import Options
@@ -49,9 +51,12 @@ class DefaultEplbPolicy:
         keep their slot. Ranks join and leave at the end: slots that it lacks are empty, those that it has beyond
         ``num_replicas`` are not looked at.
         """
+        device = weight.device if hasattr(weight, "data_ptr") else "cpu"
+        weight = torch.as_tensor(plannable(weight))
+        layers, _ = extents_of(weight, "weight", most_dimensions=2)
         old = None
         if old_global_expert_indices is not None:
-            old = _resize(old_global_expert_indices.cpu().numpy(), weight.shape[0], num_replicas)
+            old = _resize(_as_indices(old_global_expert_indices), layers, num_replicas)
         slots, inverse, count = cls._rebalance_from(old, weight, num_replicas, num_groups, num_nodes, num_ranks)
         source = numpy.broadcast_to(numpy.arange(num_replicas), tuple(slots.shape))
         if old is not None:
@@ -60,7 +65,7 @@ class DefaultEplbPolicy:
         if not _wants_three_maps():
             return slots
         inverse = inverse.new_tensor(_renumber(inverse.numpy(), numpy.argsort(source, axis=1)))
-        return tuple(one.to(weight.device) for one in (slots, inverse, count))
+        return tuple(one.to(device) for one in (slots, inverse, count))
 
     @classmethod
     def preserve_intragpu_slots(cls, phy2log: Any, *arguments: Any) -> Any:
@@ -87,13 +92,26 @@ class DefaultEplbPolicy:
             return plan()
         if cls.max_changes_per_layer is None:
             return plan(current=old)
-        most = cls.max_changes_per_layer + _forced_changes(old, weight.shape[1])
         try:
-            return plan(current=old, max_changes_per_layer=most)
+            return _plan_within(cls.max_changes_per_layer, plan, old, weight.shape[1])
         except InvalidPlacementError as error:
             planned = plan(current=old)
             _log.warning("%s; this plan was made without the limit", error)
             return planned
+
+
+def _plan_within(most: int, plan: Callable[..., Any], old: Any, experts: int) -> Any:
+    """Each layer's own forced changes come on top of its limit, but a call has one limit for all: so a plan is made for
+    each number of them, the largest first, the layers that have it are kept, and the last call changes nothing."""
+    forced = _forced_changes(old, experts)
+    numbers = sorted(set(forced.tolist()), reverse=True)
+    start = old.copy()
+    for number in numbers:
+        planned = plan(current=start, max_changes_per_layer=most + number)
+        if len(numbers) == 1:
+            return planned
+        start[forced == number] = planned[0].numpy()[forced == number]
+    return plan(current=start, max_changes_per_layer=0)
 
 
 def _wants_three_maps() -> bool:
@@ -104,6 +122,14 @@ def _wants_three_maps() -> bool:
     return "tuple" in str(getattr(function, "__annotations__", {}).get("return")).lower()
 
 
+def _as_indices(given: Any) -> Any:
+    """A map of any integers as int64, contiguous."""
+    array = given.cpu().numpy() if hasattr(given, "data_ptr") else numpy.asarray(given)
+    if array.dtype.kind not in "biu":
+        raise TypeError(f"the elements of old_global_expert_indices are {array.dtype}; they must be integers")
+    return numpy.ascontiguousarray(array, "int64")
+
+
 def _resize(old: Any, layers: int, slots: int) -> Any:
     """The placement in use, cut or filled up with empty slots."""
     if old.ndim != 2 or old.shape[0] != layers:
@@ -112,10 +138,10 @@ def _resize(old: Any, layers: int, slots: int) -> Any:
     return numpy.pad(old[:, :slots], ((0, 0), (0, empty)), constant_values=-1)
 
 
-def _forced_changes(old: Any, experts: int) -> int:
-    """Slots that any plan changes, in the layer that has most."""
+def _forced_changes(old: Any, experts: int) -> Any:
+    """Slots that any plan changes, of each layer."""
     rows: List[List[int]] = old.tolist()
-    return max(max(row.count(-1), experts - len(set(row) - {-1})) for row in rows)
+    return numpy.array([max(row.count(-1), experts - len(set(row) - {-1})) for row in rows])
 
 
 def _seats(new: Any, old: Any) -> Any:

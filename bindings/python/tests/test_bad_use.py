@@ -146,6 +146,8 @@ def test_bad_shapes_and_options(shape, loads):
         (ValueError, "slots_per_gpu", dict(slots_per_gpu=[2**40] * 4)),
         (ValueError, "speed_of_gpu", dict(speed_of_gpu=[0] * 4)),
         (TypeError, "speed_of_gpu", dict(speed_of_gpu=[None] * 4)),
+        (TypeError, "speed_of_gpu", dict(speed_of_gpu="1111")),
+        (TypeError, "speed_of_gpu", dict(speed_of_gpu=["1"] * 4)),
     ):
         with pytest.raises(error, match=name):
             eplb.Planner(replace(shape, **change))
@@ -156,6 +158,7 @@ def test_bad_shapes_and_options(shape, loads):
         (ValueError, "num_threads", eplb.Options(num_threads=2**40)),
         (TypeError, "max_samples", eplb.Options(max_samples="2")),
         (ValueError, "amplitude", eplb.Options(strategy="lpt-restart4", amplitude=float("nan"))),
+        (TypeError, "amplitude", eplb.Options(strategy="lpt-restart4", amplitude="0.5")),
         (ValueError, "search_steps", eplb.Options(strategy="lpt", search_steps=3)),
         (TypeError, "workspace", eplb.Options(workspace=bytearray(9))),
     ):

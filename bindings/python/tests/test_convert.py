@@ -110,6 +110,16 @@ def test_torch_tensors(tmp_path):
     check(tmp_path, "loads.pth", LOADS.astype("float32"))
 
 
+def test_tensors_that_numpy_does_not_know(tmp_path):
+    torch = pytest.importorskip("torch")
+    torch.save({"logical_count": torch.tensor(LOADS[0]).to_sparse()}, tmp_path / "sparse.pt")
+    check(tmp_path, "sparse.pt", LOADS[0])
+    if hasattr(torch, "float8_e5m2"):
+        torch.save(torch.ones(2, 4).to(torch.float8_e5m2), tmp_path / "small.pt")
+        status, said = convert(tmp_path, "small.pt", "none.npy")
+        assert status == 1 and said.startswith("eplb: small.pt: ") and "float8_e5m2" in said and said.count("\n") == 1
+
+
 def test_torch_files_are_not_run(tmp_path):
     torch = pytest.importorskip("torch")
     torch.save({"logical_count": subprocess.Popen}, tmp_path / "code.pt")
@@ -157,7 +167,7 @@ def test_bad_input_is_named(tmp_path):
     (tmp_path / "loads.txt").write_text("1 2")
     for name, words in {
         "two.npz": "has neither an array 'logical_count' nor a single one that could be loads; it has: a, b; --array names",
-        "flat.npz": "has 1 dimensions",
+        "flat.npz": "has 1 dimension, not",
         "complex.npz": "complex128",
         "none.npz": "cannot be read",
         "loads.txt": "its name ends in none of .pt, .pth, .npz, .safetensors",
@@ -187,6 +197,10 @@ def test_what_is_replaced(tmp_path):
     assert convert(tmp_path, "in.npz", "link.npy") == (0, "")
     assert (tmp_path / "link.npy").is_symlink()
     assert numpy.load(tmp_path / "target.npy").shape == LOADS.shape
+    for name, other in (("round.npy", "again.npy"), ("again.npy", "round.npy")):
+        (tmp_path / name).symlink_to(other)
+    assert convert(tmp_path, "in.npz", "round.npy") == (1, "eplb: round.npy: Too many levels of symbolic links\n")
+    assert (tmp_path / "round.npy").is_symlink()
     # A name that leads to the input is not written to.
     (tmp_path / "in.npy").symlink_to("in.npz")
     status, said = convert(tmp_path, "in.npz", "in.npy")

@@ -76,8 +76,17 @@ def test_deepseek_refuses_what_cannot_be():
             eplb.rebalance_experts(weight, replicas, groups, nodes, gpus)
     with pytest.raises(eplb.InvalidLoadError, match="expert 3"):
         eplb.rebalance_experts(torch.tensor([[1.0, 1.0, 1.0, float("nan")]]), 4, 1, 1, 2)
-    with pytest.raises((TypeError, ValueError), match="weight"):
-        eplb.rebalance_experts(torch.ones(8), 8, 1, 1, 4)
+    for shape, why in (
+        ((8,), "it must have 2 dimensions$"),
+        ((1, 1, 8), "it must have 2 dimensions$"),
+        ((0, 8), "so it is empty; each extent must be 1 or more"),
+    ):
+        for given in (torch.ones(shape), numpy.ones(shape)):
+            with pytest.raises(ValueError, match=rf"weight has shape \({shape[0]},.*{why}"):
+                eplb.rebalance_experts(given, 8, 1, 1, 4)
+    for given in (weight * 1j, (weight * 1j).numpy()):
+        with pytest.raises(TypeError, match="the elements of weight are .*complex.*; they must be real numbers"):
+            eplb.rebalance_experts(given, 8, 1, 1, 4)
 
 
 def first_map(layers, experts, slots):
@@ -207,6 +216,46 @@ class TestVllm:
         assert 2 < lost <= (less != old[:, :24]).sum(1).max() <= lost + 2
         assert not caplog.records
 
+    def test_each_layer_has_a_limit_of_its_own(self, caplog):
+        """What one layer has to change is not free to another."""
+        old = first_map(3, 24, 32)
+        old[0, 24:] = -1
+        old[1, 30:] = -1
+        got = self.Steady.rebalance_experts(random_loads(3, 24), 32, 1, 1, 4, old)
+        assert ((old != got).sum(1) <= torch.tensor([8 + 2, 2 + 2, 2])).all() and not caplog.records
+        one_by_one = [
+            self.Steady.rebalance_experts(random_loads(3, 24)[layer : layer + 1], 32, 1, 1, 4, old[layer : layer + 1])
+            for layer in range(3)
+        ]
+        assert torch.equal(got, torch.cat(one_by_one))
+
+    def test_any_map_of_integers(self):
+        """The policies that search take what vLLM's takes."""
+        old = first_map(3, 24, 32)
+        weight = random_loads(3, 24)
+        for policy in (self.policy, self.Steady):
+            want = policy.rebalance_experts(weight, 32, 1, 1, 4, old)
+            given = [old.t().contiguous().t(), old.repeat_interleave(2, 1)[:, ::2], old.numpy(), old.tolist()]
+            given += [old.to(getattr(torch, name)) for name in "int16 uint8 int32".split()]
+            for one in given:
+                assert torch.equal(policy.rebalance_experts(weight, 32, 1, 1, 4, one), want)
+            halves = torch.tensor([[True, False] * 2])
+            two = torch.tensor([[3, 1]])
+            got, want = (policy.rebalance_experts(two, 4, 1, 1, 2, one) for one in (halves, halves.long()))
+            assert torch.equal(got, want)
+            with pytest.raises(TypeError, match="of old_global_expert_indices are float32; they must be integers"):
+                policy.rebalance_experts(weight, 32, 1, 1, 4, old.float())
+
+    def test_any_weight(self):
+        old, weight = first_map(3, 24, 32), random_loads(3, 24)
+        for policy in (self.policy, self.Steady):
+            want = policy.rebalance_experts(weight, 32, 1, 1, 4, old)
+            for one in (weight.numpy(), weight.numpy().astype("u2"), weight.tolist(), weight.t().contiguous().t()):
+                assert torch.equal(policy.rebalance_experts(one, 32, 1, 1, 4, old), want)
+            for shape, why in (((24,), "2 dimensions"), ((1, 3, 24), "2 dimensions"), ((0, 24), "empty")):
+                with pytest.raises(ValueError, match=f"weight has shape .*{why}"):
+                    policy.rebalance_experts(torch.ones(shape), 32, 1, 1, 4, old)
+
     def test_a_placement_that_cannot_be(self, caplog):
         with pytest.raises(eplb.InvalidPlacementError, match="99"):
             self.Steady.rebalance_experts(random_loads(1, 24), 32, 1, 1, 4, torch.full((1, 32), 99))
@@ -241,6 +290,20 @@ class TestSglang:
             got = eplb.sglang.rebalance_experts(given, 32, 4, None, 2, self.Algorithm.deepseek)
             assert type(got[0]) is type(given)
             assert all(one.tolist() == other.tolist() for one, other in zip(got, want))
+
+    def test_halves_are_added_up_as_float32(self):
+        steps = torch.full((2, 1, 8), 60000.0)
+        steps[0, 0, 3] = 59968
+        want = eplb.rebalance_experts(steps.sum(0), 12, 1, 1, 4)
+        for given in (steps.half(), steps.half().numpy()):
+            got = eplb.sglang.rebalance_experts(given, 12, 3, None, 1, self.Algorithm.deepseek)
+            assert all(one.tolist() == other.tolist() for one, other in zip(got, want))
+
+    @pytest.mark.parametrize("slots_of_gpu", [0, -3, 5, 13])
+    def test_slots_that_do_not_divide(self, slots_of_gpu):
+        why = f"num_local_physical_experts is {slots_of_gpu}; it must divide num_physical_experts, 12"
+        with pytest.raises(ValueError, match=why):
+            eplb.sglang.rebalance_experts(random_loads(1, 8), 12, slots_of_gpu, None, 1, self.Algorithm.deepseek)
 
     def test_a_model_without_groups(self):
         steps = random_loads(3, 24).unsqueeze(0)

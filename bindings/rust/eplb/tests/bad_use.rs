@@ -95,7 +95,7 @@ fn short_buffers_are_not_written() {
 
     let mut gpu_load = [-7.0; 1];
     let buffers = StatsBuffers::new().gpu_load(&mut gpu_load);
-    assert_error(context.get_stats(buffers), Status::BUFFER_TOO_SMALL, "1 elements; it must have 2");
+    assert_error(context.get_stats(buffers), Status::BUFFER_TOO_SMALL, "1 element; it must have 2");
     assert_eq!(gpu_load, [-7.0]);
 
     let packing = Packing::new().num_rows(1).num_items(4).num_packs(2).pack_index(&mut short[..3]);
