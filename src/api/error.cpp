@@ -77,11 +77,11 @@ failure describe_budget(const plan_fault& fault) {
     return make_failure(EPLB_ERROR_INVALID_PLACEMENT,
                         "input.current does not have each group on one node: to bring them there takes %lld change%s "
                         "over all layers, more than max_changes; allow them, or plan with policy global",
-                        changes);
+                        changes, plural(changes));
   return make_failure(EPLB_ERROR_INVALID_PLACEMENT,
                       "input.current has slots to fill or experts without one: that takes %lld change%s over all "
                       "layers, more than max_changes",
-                      changes);
+                      changes, plural(changes));
 }
 
 failure describe(const plan_fault& fault) {
