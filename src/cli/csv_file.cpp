@@ -292,13 +292,13 @@ FileArray read_csv(std::string_view file, const std::string& name, std::int32_t 
   if (!first_line.next_line()) fail(name, "holds no loads");
   first_line.next_field();
   const std::string first(first_line.field());
-  double number = 0;
-  // A name does not begin as a number, even as one that is none, such as 0x10.
-  const std::size_t digit = std::min(first.find_first_not_of("+-."), first.size());
-  const bool begins_as_number = std::isdigit(static_cast<unsigned char>(first[digit])) != 0;
-  if (begins_as_number || first_line.read(number)) return read_rows(csv);
   if (first.empty())
     first_line.fail_here("has nothing in its first column; pandas leaves its index out with index=False");
+  double number = 0;
+  // A name does not begin as a number, even as one that is none, such as 0x10.
+  const std::size_t digit = first.find_first_not_of("+-.");
+  const bool begins_as_number = digit != first.npos && std::isdigit(static_cast<unsigned char>(first[digit]));
+  if (begins_as_number || first_line.read(number)) return read_rows(csv);
   if (!first_line.next_field())
     fail(name, "is neither .npy nor JSON, nor CSV, of which line " + std::to_string(first_line.line_number()) + ", '" +
                    first + "', would have a comma");

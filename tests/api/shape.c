@@ -176,7 +176,7 @@ static void packing_choices_of_a_search(const eplb_shape* shape) {
       "max_swaps is a packing choice, but strategy search has none",
       "selection is a packing choice, but strategy search has none",
   };
-  eplb_options options = make_options(EPLB_STRATEGY_SEARCH);
+  eplb_options options;
   size_t i;
   for (i = 0; i < sizeof fields / sizeof *fields; ++i) {
     options = make_options(EPLB_STRATEGY_SEARCH);
