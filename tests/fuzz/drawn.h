@@ -53,7 +53,8 @@ struct drawn_shape {
       for (std::size_t g = 0; g < gpus; ++g)
         speed.push_back(in.one_in(32) ? in.raw<float>() : static_cast<float>(in.between(1, 64)) / 16);
     if (in.one_in(4))
-      for (std::size_t g = 0; g < gpus; ++g) node.push_back(in.mostly<std::int32_t>(0, 3));
+      for (std::size_t g = 0; g < gpus; ++g)
+        node.push_back(in.mostly<std::int32_t>(0, std::clamp(shape.num_nodes, 1, 4) - 1));
     const auto set = [](const auto& values, auto*& pointer, std::size_t& count) {
       if (values.empty()) return;
       pointer = values.data();
