@@ -42,7 +42,7 @@ const (
 	ErrCancelled Status = 10
 	// A CUDA call failed.
 	ErrCUDA Status = 11
-	// A bug in this library, or a callback that threw.
+	// A bug in this library, a callback that threw, or data that changed meanwhile.
 	ErrInternal Status = 12
 )
 

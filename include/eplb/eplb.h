@@ -104,7 +104,7 @@ enum eplb_status_code {
   EPLB_ERROR_UNAVAILABLE       = 9,  /**< Not in this build, or no driver or device on this machine. */
   EPLB_ERROR_CANCELLED         = 10, /**< The progress callback asked to stop. */
   EPLB_ERROR_CUDA              = 11, /**< A CUDA call failed. */
-  EPLB_ERROR_INTERNAL          = 12  /**< A bug in this library, or a callback that threw. */
+  EPLB_ERROR_INTERNAL          = 12  /**< A bug in this library, a callback that threw, or data that changed meanwhile. */
 };
 
 /** Name of a status, such as "EPLB_ERROR_CUDA". Static, never NULL. */

@@ -103,7 +103,7 @@ plan_input check_input(const eplb_input& input, const eplb_context& context) {
   const load_view loads = check_input(input, spec.shape, spec.max_samples, spec.memory);
   check_usable(context, "input.loads", loads.data);
   const current_view current = check_current(input, spec.shape);
-  if (current.expert && spec.search.steps == 0)
+  if (current.expert && !spec.searches())
     fail(EPLB_ERROR_INVALID_ARGUMENT, "input.current is given, but strategy %s plans from nothing; search can use it",
          presets[context.options.strategy].name);
   check_usable(context, "input.current", current.expert);

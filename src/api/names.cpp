@@ -25,7 +25,7 @@ constexpr status_text statuses[] = {
     {"EPLB_ERROR_UNAVAILABLE", "This is not in this build, or not on this machine."},
     {"EPLB_ERROR_CANCELLED", "The progress callback asked to stop."},
     {"EPLB_ERROR_CUDA", "A CUDA call failed."},
-    {"EPLB_ERROR_INTERNAL", "A bug in the library, or a callback that threw."},
+    {"EPLB_ERROR_INTERNAL", "A bug in the library, a callback that threw, or data that changed meanwhile."},
 };
 constexpr status_text unknown_status{"EPLB_ERROR_UNKNOWN", "A status that this library does not know."};
 static_assert(sizeof statuses / sizeof *statuses == EPLB_ERROR_INTERNAL + 1);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The seam between what may be asked (src/api) and where it runs. Everything that comes through here
-// has been validated, but for the loads themselves, which only the backend can read.
+// has been validated, but for the loads and the current placement, which may be where only the backend can read them.
 #pragma once
 
 #include "core/cluster.h"
@@ -30,6 +30,8 @@ struct plan_spec {
   int device;                  // of CUDA; -1: the calling thread's
   void* workspace;             // of the measured size on that device; null: the planner allocates it
   const cpu_kernels* kernels;  // of the CPU backend; null: the best of this machine
+
+  bool searches() const { return search.steps > 0; }
 };
 
 /// Told how far the work is; true: stop.

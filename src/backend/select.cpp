@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Which backend a context gets.
 #include "backend/backend.h"
 
 namespace eplb {

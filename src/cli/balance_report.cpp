@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Bars and a table of what each gpu bears, before and after.
 #include "balance_report.h"
 
 #include <algorithm>

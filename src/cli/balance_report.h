@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// What each gpu bears, for people to look at.
 #pragma once
 
 #include <iosfwd>

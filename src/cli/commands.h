@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// The commands of the tool.
 #pragma once
 
 #include <CLI/CLI.hpp>

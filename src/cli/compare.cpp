@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// eplb compare: every strategy on the same loads.
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <ostream>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Loads from csv, in all its forms.
 #include <algorithm>
 #include <cctype>
 #include <charconv>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// How a command fails.
 #pragma once
 
 #include <stdexcept>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// eplb generate: loads that are made up.
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <ostream>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// eplb info: this build, its strategies and devices.
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <ostream>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Arrays of numbers out of JSON, with an error that names the place.
 #include "json_numbers.h"
 
 #include <algorithm>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// The library's calls, as the tool's commands need them.
 #include "library.h"
 
 #include <functional>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Loads from files of any format.
 #include "load_file.h"
 
 #include <algorithm>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// The command line: which command, and how it ends.
 #include <algorithm>
 #include <cstdio>
 #include <iostream>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Arrays from .npy files, and to them.
 #include <algorithm>
 #include <array>
 #include <bit>

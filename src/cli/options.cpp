@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Options that commands share, read and checked in the user's words.
 #include "options.h"
 
 #include <algorithm>

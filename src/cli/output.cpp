@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// What a command writes, and where: whole files or none.
 #include "output.h"
 
 #include <sys/stat.h>

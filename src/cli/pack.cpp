@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// eplb pack: one packing problem by itself.
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <ostream>

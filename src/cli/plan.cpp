@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// eplb plan: a placement for loads.
 #include <algorithm>
 #include <cmath>
 #include <iostream>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Placements from files of any format, and to them.
 #include "plan_file.h"
 
 #include <yaml-cpp/emitfromevents.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// How far long work is, and Ctrl-C.
 #include "progress.h"
 
 #include <unistd.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// How far long work is, on a terminal.
 #pragma once
 
 #include <chrono>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// The library's errors in the words of the command line.
 #include "refusal.h"
 
 #include <algorithm>

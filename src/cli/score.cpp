@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// eplb score: a placement judged under loads.
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <ostream>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// The shapes of known models.
 #include "shapes.h"
 
 #include <algorithm>

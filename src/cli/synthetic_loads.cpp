@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Loads that are made up: which kinds there are.
 #include "synthetic_loads.h"
 
 #include <algorithm>

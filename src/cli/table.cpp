@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Tables that align.
 #include "table.h"
 
 #include <langinfo.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Tables that align.
 #pragma once
 
 #include <iosfwd>

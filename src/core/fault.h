@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What may be wrong with the data that a plan is made from, and which fault is the first, whoever finds it.
+// What may be wrong with the data of a call, and which fault is the first, whoever finds it.
 #pragma once
 
 #include <type_traits>

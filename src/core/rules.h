@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The choices that make a strategy.
+// The choices that make a strategy. Their values are those of the header less 1, where 0 is the strategy's own.
 #pragma once
 
 namespace eplb {

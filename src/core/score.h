@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// How good a placement of one layer is under a load, and how good one can be. Any number of slots, any gpus.
+// How good a placement is under a load, layer by layer, and how good one can be. Any number of slots, any gpus.
 #pragma once
 
 #include "core/cluster.h"
@@ -238,7 +238,7 @@ class score_sum {
   std::int64_t layers_ = 0;
 };
 
-/// Judges a placement of all layers under loads [samples][layers][experts], one group for all.
+/// Judges a placement of all layers under loads [samples][layers][experts], one team for all.
 template <class Team>
 void score(Team& team, const plan_shape& shape, const cluster& gpus, const layer_maps& maps, const float* load,
            int samples, const score_memory& memory, placement_stats& out) {

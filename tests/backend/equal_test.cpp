@@ -54,7 +54,7 @@ struct problem {
   current_view from() const { return {current.empty() ? nullptr : current.data(), false, most_changes, INT64_MAX}; }
 };
 
-/// Everything the core does with a layer, by one group: loads in, plan, inverse map, statistics.
+/// Everything the core does with a layer, by one team: loads in, plan, inverse map, statistics.
 template <class Team>
 class core_run {
  public:
@@ -195,7 +195,7 @@ class Emulated : public testing::TestWithParam<int> {};
 
 TEST_P(Emulated, EqualsSerialOnSmallProblems) {
   const int threads = GetParam();
-  if (brief() && threads > 128) GTEST_SKIP() << "a group of so many threads does what one of 128 does";
+  if (brief() && threads > 128) GTEST_SKIP() << "a team of so many threads does what one of 128 does";
   const int count = brief() ? (threads > 5 ? 10 : 40) : (threads > 5 ? 60 : 300) / (threads > 128 ? 3 : 1);
   for (const problem& p : small_problems(count, brief() || threads > 128 ? 24 : 60, 3, 11))
     ASSERT_TRUE(run_emulated(p, threads) == run_serial(p)) << p.name;

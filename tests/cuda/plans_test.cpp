@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The CUDA backend plans as the CPU backend does, bit for bit: through every way in, on every kind of load,
-// eagerly and in graphs. On the stub runtime the programs of the kernels are run by groups of emulated threads.
+// eagerly and in graphs. On the stub runtime the programs of the kernels are run by teams of emulated threads.
 #include "cuda/device.h"
 
 #if defined(EPLB_STUB_CUDA)
@@ -100,7 +100,7 @@ class Plans : public DeviceTest, public testing::WithParamInterface<int> {
  protected:
   void SetUp() override {
     DeviceTest::SetUp();
-    if (brief() && GetParam() > 128) GTEST_SKIP() << "a group of so many threads does what one of 128 does";
+    if (brief() && GetParam() > 128) GTEST_SKIP() << "a team of so many threads does what one of 128 does";
     set_emulated_threads(GetParam());
   }
   void TearDown() override { set_emulated_threads(1); }

@@ -154,8 +154,8 @@ inline std::vector<std::int32_t> random_placement(stream& s, const deployment& d
     for (int gpu = 0; gpu < shape.gpus; ++gpu)
       for (int slot = 0; slot < d.view().slots_of(shape, gpu); ++slot) {
         const int node = (d.view().node_of(shape, gpu) + first) % shape.nodes;
-        const int team = s.below(groups) * shape.nodes + node;
-        out.push_back(s.below(8) == 0 ? -1 : team * width + s.below(width));
+        const int group = s.below(groups) * shape.nodes + node;
+        out.push_back(s.below(8) == 0 ? -1 : group * width + s.below(width));
       }
   return out;
 }

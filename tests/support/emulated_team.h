@@ -16,7 +16,7 @@ namespace eplb {
 
 class emulated_team {
  public:
-  /// What the threads of one group share.
+  /// What the threads of one team share.
   class members {
    public:
     explicit members(int size) : size_(size), barrier_(size), values_{values(size), values(size)} {}
@@ -67,7 +67,7 @@ class emulated_team {
 
   using tournament = shared_tournament<emulated_team>;
 
-  /// Runs body(group) on `size` threads.
+  /// Runs body(team) on `size` threads.
   template <class Body>
   static void run(int size, Body body) {
     members all(size), lanes(std::min(size, 32));

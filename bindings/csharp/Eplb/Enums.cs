@@ -32,7 +32,7 @@ namespace Eplb
         Cancelled = 10,
         /// <summary>A CUDA call failed.</summary>
         Cuda = 11,
-        /// <summary>A bug in this library, or a callback that threw.</summary>
+        /// <summary>A bug in this library, a callback that threw, or data that changed meanwhile.</summary>
         Internal = 12
     }
 

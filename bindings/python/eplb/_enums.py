@@ -53,7 +53,7 @@ class Status(IntEnum):
     CANCELLED = raw.EPLB_ERROR_CANCELLED
     #: A CUDA call failed.
     CUDA = raw.EPLB_ERROR_CUDA
-    #: A bug in this library, or a callback that threw.
+    #: A bug in this library, a callback that threw, or data that changed meanwhile.
     INTERNAL = raw.EPLB_ERROR_INTERNAL
 
 

@@ -50,7 +50,7 @@ struct worker_memory {
 
   static worker_memory lay_out(arena& memory, const plan_spec& spec) {
     const plan_shape& shape = spec.shape;
-    const bool searches = spec.search.steps > 0;
+    const bool searches = spec.searches();
     const int items = std::max(searches ? 0 : shape.slots / shape.nodes, shape.groups);
     const int packs = std::max(searches ? 0 : shape.gpus / shape.nodes, shape.nodes);
     worker_memory out{};
@@ -106,7 +106,7 @@ cpu_memory lay_out(arena& memory, const plan_spec& spec) {
   out.threads = memory.take<std::thread>(threads - 1);
   out.gpus = cluster::lay_out(memory, shape);
   out.score = score_memory::lay_out<serial_team>(memory, shape);
-  if (spec.search.steps > 0) {
+  if (spec.searches()) {
     out.outcomes = memory.take<node_outcome>(layers * size_cast(shape.nodes));
     out.budget = memory.take<int>(layers * size_cast(shape.nodes));
   }
@@ -183,7 +183,7 @@ class cpu_planner final : public planner {
  private:
   const stored_plan& current() const { return memory_.plans[current_]; }
 
-  bool searches() const { return spec_.search.steps > 0; }
+  bool searches() const { return spec_.searches(); }
   std::size_t count_nodes() const { return size_cast(spec_.shape.layers) * size_cast(spec_.shape.nodes); }
 
   void report(fault_key key) {
@@ -199,7 +199,7 @@ class cpu_planner final : public planner {
 
   /// Whether the caller asks to stop after so many layers of this pass.
   bool is_stopped_after(int layers) {
-    const float_mode whatever_the_callback_does;
+    const float_mode restored;  // whatever the callback does to it
     return progress_ && progress_->stop_after(work_before_ + layers, work_);
   }
 
@@ -228,10 +228,9 @@ class cpu_planner final : public planner {
     if (again && !has_too_many_changes(layer)) return;
     const std::size_t stride = size_cast(shape.layers) * size_cast(shape.experts);
     float* const samples = next.load + size_cast(layer) * size_cast(shape.experts);
-    fault_key fault = kernels_.read_layer(shape, input.loads, layer, samples, stride, own.sum);
-    if (fault == no_fault && input.current.expert)
-      fault = kernels_.read_current(shape, input.current, layer, own.current);
-    if (fault != no_fault) return report(fault, layer);
+    if (const fault_key fault = kernels_.read_layer(shape, input.loads, layer, samples, stride, own.sum);
+        fault != no_fault)
+      return report(fault, layer);
 
     if (places_groups(shape)) kernels_.prepare_groups(shape, own.sum, own.groups, own.packing.sort);
     const packing_problem groups = own.groups.onto_nodes(shape, input.seed, layer);
@@ -243,7 +242,11 @@ class cpu_planner final : public planner {
         spec_.search.sum_samples ? layer_samples{own.sum, 0, 1} : layer_samples{samples, stride, input.loads.samples};
     const search_task task{shape,        spec_.node, memory_.gpus,
                            spec_.search, loads,      input.current.expert ? own.current : nullptr};
-    if (task.current) kernels_.keep_groups(task, groups, own.packed_expert, own.kept, own.node_expert);
+    if (task.current) {
+      const fault_key fault = kernels_.read_current(shape, input.current, layer, own.current);
+      if (fault != no_fault) return report(fault, layer);
+      kernels_.keep_groups(task, groups, own.packed_expert, own.kept, own.node_expert);
+    }
     for (int node = 0; node < shape.nodes; ++node)
       if (searches())
         search_node(task, own, layer, node, again, maps);

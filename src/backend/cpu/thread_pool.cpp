@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Threads that wait for work, share it out one by one, and stop early when asked.
 #include "backend/cpu/thread_pool.h"
 
 #include <csignal>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Which CUDA devices there are, and which one a planner gets.
 #include "backend/cuda/devices.h"
 
 #include <cstdio>

@@ -22,7 +22,7 @@ __device__ void* block_memory(char* scratch, std::size_t bytes) {
   return bytes == 0 ? shared : scratch + blockIdx.x * bytes;
 }
 
-/// Runs program(group, i, memory) for this block's share of the work.
+/// Runs program(team, i, memory) for this block's share of the work.
 template <class Program>
 __device__ void run_block(int work, char* scratch, std::size_t bytes, Program program) {
   __shared__ block::memory shared;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// How many blocks and warps each launch has, and where its memory is.
 #include "backend/cuda/launch_plan.h"
 
 #include <algorithm>
@@ -36,7 +37,7 @@ launch_form form_of_shares(int problems, const packing_step& step) {
 launch_plan plan_launches(const plan_spec& spec) {
   constexpr int most_at_once = 8192;  // warps that large devices run at the same time, about
   const plan_shape& shape = spec.shape;
-  const bool searches = spec.search.steps > 0;
+  const bool searches = spec.searches();
   const int nodes = shape.layers * shape.nodes;
   launch_plan out{};
   out.shares = std::min(spec.rules.candidates, std::max(1, most_at_once / nodes));
@@ -63,7 +64,7 @@ cuda_memory lay_out_device(arena& memory, const plan_spec& spec, const launch_pl
   const std::size_t layers = size_cast(shape.layers), problems = layers * size_cast(shape.nodes);
   const std::size_t experts = layers * size_cast(shape.experts), slots = layers * size_cast(shape.slots);
   const auto shares = size_cast(launches.shares);
-  const bool searches = spec.search.steps > 0;
+  const bool searches = spec.searches();
   const bool groups = places_groups(shape);
   cuda_memory out{};
   out.state = memory.take<plan_state>(1);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The CUDA backend as the host runs it: streams, the order of calls, errors. What is computed is in programs.h. The
-// host never looks at the state of the plans, which lives on the device, so calls can be enqueued ahead of it.
+// state of the plans lives on the device: asynchronous calls enqueue work without a look at it, blocking ones copy it.
 #include <algorithm>
 #include <atomic>
 #include <cstring>
@@ -23,8 +23,7 @@ class cuda_planner final : public planner, public stream_planner {
     host_.gpus.describe(spec.shape, spec.gpus);
     spec_.gpus = {};
     const primary_context::scope current(context_);
-    if (const char* why = spec.workspace ? why_unreachable(spec.workspace, cudaMemoryTypeDevice) : nullptr)
-      throw bad_workspace{why};
+    if (const char* why = spec.workspace ? why_no_workspace(spec.workspace) : nullptr) throw bad_workspace{why};
     try {
       resources_.emplace(spec, context_.device());
       arena pieces(arena::align(spec.workspace ? spec.workspace : static_cast<void*>(resources_->workspace)));
@@ -55,7 +54,7 @@ class cuda_planner final : public planner, public stream_planner {
   const char* why_unusable(const void* pointer) const override {
     if (spec_.memory == memory_kind::host) return nullptr;
     const primary_context::scope current(context_);
-    return why_unreachable(pointer, cudaMemoryTypeHost);
+    return why_unreachable(pointer);
   }
 
   stream_planner* on_streams() override { return spec_.memory == memory_kind::cuda ? this : nullptr; }
@@ -69,7 +68,8 @@ class cuda_planner final : public planner, public stream_planner {
     try {
       submit_and_wait(input, ticket);
       outcome = read_state().outcome;
-      // Told last of all, and not with our device current: whatever the callback does, the plan before is still there.
+      // Asked last, with the caller's device current again: the callback may throw, or use CUDA, and the plan is taken
+      // back.
       stop = outcome.fault.kind == fault_kind::none && progress && progress->stop_after(layers, layers);
     } catch (...) {
       take_back(resources_->stream, ticket);
@@ -130,8 +130,8 @@ class cuda_planner final : public planner, public stream_planner {
     out.changes = static_cast<std::int64_t>(state.changes[state.current]);
   }
 
-  /// A stream that is captured cannot be asked: CUDA refuses the question, and the capture is broken. Nobody says that
-  /// those of other streams bear it, so meanwhile they do not concern this thread.
+  /// CUDA refuses to say the device of a stream that is being captured, and the capture is broken. Captures of other
+  /// streams may forbid such calls to this thread; in relaxed mode they do not.
   const char* why_unusable_stream(void* stream) override {
     auto* const given = static_cast<cudaStream_t>(stream);
     if (!given || given == cudaStreamLegacy || given == cudaStreamPerThread) return nullptr;
@@ -215,17 +215,22 @@ class cuda_planner final : public planner, public stream_planner {
     }
   };
 
-  /// Null if the device can read and write there, or what is wrong with it. The last kind of memory that counts
-  /// as reachable depends on the use.
-  const char* why_unreachable(const void* pointer, cudaMemoryType pinned) const {
+  /// Null if the device can read and write there, otherwise what is wrong with it.
+  const char* why_unreachable(const void* pointer) const {
     cudaPointerAttributes about{};
     check(cudaPointerGetAttributes(&about, pointer), "cudaPointerGetAttributes");
-    if (about.type == cudaMemoryTypeUnregistered || !about.devicePointer ||
-        (about.type == cudaMemoryTypeHost && about.type != pinned))
+    if (about.type == cudaMemoryTypeUnregistered || !about.devicePointer)
       return "is host memory, which the CUDA device cannot reach";
     if (about.type == cudaMemoryTypeDevice && about.device != context_.device())
       return "is memory of another CUDA device than the context's";
     return nullptr;
+  }
+  /// The same for memory that a context keeps its plans in.
+  const char* why_no_workspace(const void* pointer) const {
+    cudaPointerAttributes about{};
+    check(cudaPointerGetAttributes(&about, pointer), "cudaPointerGetAttributes");
+    if (about.type == cudaMemoryTypeHost) return "is pinned host memory; it must be memory of the device";
+    return why_unreachable(pointer);
   }
 
   /// The context's own stream, after all that was enqueued on others.
@@ -343,7 +348,7 @@ class cuda_planner final : public planner, public stream_planner {
       check(launch_prepare_groups(job, launches_.prepare_groups, stream), "launching prepare_groups");
       check(launch_try(job, launches_.place_groups, launches_.try_groups, stream), "launching place_groups");
     }
-    if (spec_.search.steps > 0) {
+    if (spec_.searches()) {
       check(launch_search(job, false, launches_.search, stream), "launching search");
       if (is_budget_shared(spec_.shape, input.current))
         check(launch_search(job, true, launches_.search, stream), "launching search");

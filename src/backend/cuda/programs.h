@@ -5,14 +5,14 @@
 //   prepare_group_problem   read_layer, prepare_groups                    } only where there are groups to place
 //   try_share               try_candidates, by many teams a problem;      }
 //                           the last of them: number_experts              }
-//   prepare_node_problem    read_layer, prepare_node                      } a plan by packing
+//   prepare_node_problem    read_layer, number_experts, prepare_node      } a plan by packing
 //   try_share               try_candidates; the last team: write_maps     }
-//   search_node_problem     read_layer, read_current, keep_groups,        } a plan by search; once more where a budget
-//                           search_node                                   } of changes is shared
+//   search_node_problem     read_layer, number_experts, read_current,     } a plan by search; once more where a budget
+//                           keep_groups, search_node                      } of changes is shared
 //
-// The last team of the last of these makes the plan the current one. get_layer and judge_layer are a launch of their
-// own. Launches find each other through memory of the device only, so that a graph of them can be replayed without the
-// host.
+// number_experts has been run already where groups had to be placed. The last team of the last of these makes the plan
+// the current one. get_layer and judge_layer are a launch of their own. Launches find each other through memory of the
+// device only, so that a graph of them can be replayed without the host.
 #pragma once
 
 #include "backend/cuda/state.h"

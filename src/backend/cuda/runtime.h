@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Calls of CUDA's runtime, checked, and what they give, owned.
+// Errors of CUDA's runtime as exceptions, its resources as objects that free them, and the device's context.
 #pragma once
 
 #include <cuda.h>

@@ -52,8 +52,8 @@ struct device_plan {
 struct cuda_memory {
   plan_state* state;
   device_plan plans[2];
-  char* group_problem;   // [layers] of group_problem_memory
-  char* node_problem;    // [layers][nodes] of node_problem_memory
+  char* group_problem;   // [layers] of group_problem
+  char* node_problem;    // [layers][nodes] of node_problem
   index_t* node_expert;  // [layers][experts]; only if groups are placed
   cluster gpus;
   node_outcome* searched;    // [layers][nodes] } only of a search

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Longest processing time first, as in DeepSeek's EPLB: the place where an expert gets its gpu.
+// Longest processing time first, as in DeepSeek's EPLB: where each replica first gets its gpu, whatever the strategy
+// but for zigzag. Swaps and search move it later.
 #pragma once
 
 #include "core/keys.h"

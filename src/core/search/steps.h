@@ -7,7 +7,7 @@
 namespace eplb {
 namespace {
 
-/// Of those that have slots, by a thread alone: where to begin to look.
+/// Of the gpus that have slots. Each thread finds it by itself.
 EPLB_HOST_DEVICE inline int cheapest_gpu(const search_problem& p, const search_state& state) {
   int best = -1;
   for (int gpu = 0; gpu < p.gpus; ++gpu)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What teams of several threads are made with: any team that can sync and find the least key.
+// What teams of several threads have in common: a sort and a tournament, made from sync() and min().
 #pragma once
 
 #include "core/shape.h"
@@ -42,7 +42,7 @@ EPLB_HOST_DEVICE void merge_sort(Team& team, std::uint64_t* keys, std::uint64_t*
   team.sync();
 }
 
-/// The tournament of a group whose threads look after the keys i with i % size() == rank() and
+/// The tournament of a team whose threads look after the keys i with i % size() == rank() and
 /// ask each other for the leader.
 template <class Team>
 class shared_tournament {
@@ -52,27 +52,27 @@ class shared_tournament {
 
   template <class Key>
   EPLB_HOST_DEVICE shared_tournament(Team& team, std::uint64_t* memory, int n, Key key)
-      : group_(team), keys_(memory), n_(n) {
+      : team_(team), keys_(memory), n_(n) {
     for (int i = team.rank(); i < n; i += team.size()) {
       keys_[i] = key(i);
       mine_ = keys_[i] < mine_ ? keys_[i] : mine_;
     }
   }
-  EPLB_HOST_DEVICE std::uint64_t leader() const { return group_.min(mine_); }
+  EPLB_HOST_DEVICE std::uint64_t leader() const { return team_.min(mine_); }
   EPLB_HOST_DEVICE void replace(int i, std::uint64_t key) {
     keys_[i] = mine_ = key;
-    for (int j = group_.rank(); j < n_; j += group_.size())
+    for (int j = team_.rank(); j < n_; j += team_.size())
       if (j != i && keys_[j] < mine_) mine_ = keys_[j];
   }
 
  private:
-  Team& group_;
+  Team& team_;
   std::uint64_t* keys_;
   std::uint64_t mine_ = ~std::uint64_t{0};  // the least of this thread's
   int n_;
 };
 
-/// Lays out memory as all groups of several threads have it, whichever it is.
+/// Lays out memory as all teams of several threads have it, whichever it is.
 struct cooperative_layout {
   static constexpr int vector_width = 1;
   static constexpr bool has_little_memory = true;

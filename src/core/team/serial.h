@@ -11,7 +11,7 @@
 //                            dependent steps; the other threads wait; orders memory as sync()
 //   vector_width             how many neighbouring items a thread takes at once, where that helps
 //   has_little_memory        whether arrays that are never needed together had better share it
-//   tournament               keeps the least of n keys while single keys change (see below)
+//   tournament               keeps the least of n keys while single keys change: leader(), replace(i, key)
 // All threads of a team take part in each, in the same order.
 #pragma once
 

@@ -32,7 +32,7 @@ open_enum! {
         CANCELLED = EPLB_ERROR_CANCELLED,
         /// A CUDA call failed.
         CUDA = EPLB_ERROR_CUDA,
-        /// A bug in this library, or a callback that threw.
+        /// A bug in this library, a callback that threw, or data that changed meanwhile.
         INTERNAL = EPLB_ERROR_INTERNAL,
     }
 }
