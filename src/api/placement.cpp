@@ -43,8 +43,7 @@ struct placement_memory {
     const std::size_t layers = size_cast(shape.layers), slots = size_cast(shape.slots),
                       experts = size_cast(shape.experts);
     placement_memory out;
-    out.maps = {memory.take<index_t>(layers * slots), memory.take<index_t>(layers * slots),
-                memory.take<index_t>(layers * experts)};
+    out.maps = layer_maps::lay_out(memory, shape);
     out.met = memory.take<index_t>(slots);
     out.first_replica = memory.take<index_t>(experts);
     out.gpus = cluster::lay_out(memory, shape);
@@ -53,9 +52,7 @@ struct placement_memory {
     return out;
   }
   static std::size_t size(const plan_shape& shape, int samples) {
-    arena counter;
-    lay_out(counter, shape, samples);
-    return counter.used();
+    return bytes_of([&](arena& memory) { lay_out(memory, shape, samples); });
   }
 };
 

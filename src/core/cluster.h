@@ -31,7 +31,7 @@ struct cluster {
   index_t* gpu;         // [gpus] their numbers, node by node
   index_t* first_gpu;   // [nodes + 1] where in `gpu` each node begins
 
-  static cluster lay_out(arena& memory, const plan_shape& shape) {
+  EPLB_HOST_DEVICE static cluster lay_out(arena& memory, const plan_shape& shape) {
     const auto gpus = size_cast(shape.gpus);
     cluster out;
     out.first_slot = memory.take<index_t>(gpus + 1);
@@ -40,10 +40,8 @@ struct cluster {
     out.first_gpu = memory.take<index_t>(size_cast(shape.nodes) + 1);
     return out;
   }
-  static std::size_t bytes(const plan_shape& shape) {
-    arena counter;
-    lay_out(counter, shape);
-    return counter.used();
+  EPLB_HOST_DEVICE static std::size_t bytes(const plan_shape& shape) {
+    return bytes_of([&](arena& memory) { lay_out(memory, shape); });
   }
 
   void describe(const plan_shape& shape, const cluster_view& view) {

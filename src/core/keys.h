@@ -39,5 +39,17 @@ EPLB_HOST_DEVICE inline float heaviest_key_load(std::uint64_t key) {
   return bits_float(~static_cast<std::uint32_t>(key >> 32));
 }
 
+/// Two indices as one, and back.
+struct index_pair {
+  int i, j;
+
+  EPLB_HOST_DEVICE static std::uint32_t key(int i, int j, int count_of_j) {
+    return static_cast<std::uint32_t>(i) * static_cast<std::uint32_t>(count_of_j) + static_cast<std::uint32_t>(j);
+  }
+  EPLB_HOST_DEVICE index_pair(std::uint64_t key, int count_of_j)
+      : i(static_cast<int>(key_index(key) / static_cast<std::uint32_t>(count_of_j))),
+        j(static_cast<int>(key_index(key) % static_cast<std::uint32_t>(count_of_j))) {}
+};
+
 }  // namespace
 }  // namespace eplb

@@ -2,6 +2,7 @@
 // A placement, as it is kept and as callers get it: maps of 32 or 64 bits, and the inverse map.
 #pragma once
 
+#include "core/arena.h"
 #include "core/shape.h"
 #include "core/views.h"
 
@@ -13,6 +14,12 @@ struct layer_maps {
   index_t* replica_rank;         // [slots]
   index_t* replica_count;        // [experts]
 
+  /// Of all layers.
+  EPLB_HOST_DEVICE static layer_maps lay_out(arena& memory, const plan_shape& shape) {
+    const std::size_t layers = size_cast(shape.layers), slots = layers * size_cast(shape.slots);
+    return {memory.take<index_t>(slots), memory.take<index_t>(slots),
+            memory.take<index_t>(layers * size_cast(shape.experts))};
+  }
   /// Of a layer further on in arrays of all layers.
   EPLB_HOST_DEVICE layer_maps of(const plan_shape& shape, int layer) const {
     const std::size_t slots = size_cast(layer) * size_cast(shape.slots);

@@ -96,11 +96,10 @@ struct cpu_memory {
 cpu_memory lay_out(arena& memory, const plan_spec& spec) {
   const plan_shape& shape = spec.shape;
   const std::size_t layers = size_cast(shape.layers), threads = size_cast(spec.threads);
-  const std::size_t experts = layers * size_cast(shape.experts), slots = layers * size_cast(shape.slots);
   cpu_memory out{};
   for (stored_plan& plan : out.plans) {
-    plan.load = memory.take<float>(size_cast(spec.max_samples) * experts);
-    plan.maps = {memory.take<index_t>(slots), memory.take<index_t>(slots), memory.take<index_t>(experts)};
+    plan.load = memory.take<float>(size_cast(spec.max_samples) * layers * size_cast(shape.experts));
+    plan.maps = layer_maps::lay_out(memory, shape);
   }
   out.workers = memory.take<worker_memory>(threads);
   out.threads = memory.take<std::thread>(threads - 1);

@@ -70,7 +70,7 @@ cuda_memory lay_out_device(arena& memory, const plan_spec& spec, const launch_pl
   out.state = memory.take<plan_state>(1);
   for (device_plan& plan : out.plans) {
     plan.load = memory.take<float>(size_cast(spec.max_samples) * experts);
-    plan.maps = {memory.take<index_t>(slots), memory.take<index_t>(slots), memory.take<index_t>(experts)};
+    plan.maps = layer_maps::lay_out(memory, shape);
   }
   if (groups) {
     out.group_problem = memory.take<char>(layers * launches.place_groups.bytes);
@@ -104,10 +104,8 @@ cuda_memory lay_out_device(arena& memory, const plan_spec& spec, const launch_pl
 host_memory lay_out_host(arena& memory, const plan_spec& spec) {
   const plan_shape& shape = spec.shape;
   const std::size_t layers = size_cast(shape.layers);
-  const std::size_t slots = layers * size_cast(shape.slots), experts = layers * size_cast(shape.experts);
   host_memory out{};
-  if (spec.memory == memory_kind::host)
-    out.maps = {memory.take<index_t>(slots), memory.take<index_t>(slots), memory.take<index_t>(experts)};
+  if (spec.memory == memory_kind::host) out.maps = layer_maps::lay_out(memory, shape);
   out.score = memory.take<layer_score>(layers);
   out.gpu_load = memory.take<double>(layers * size_cast(shape.gpus));
   out.gpus = cluster::lay_out(memory, shape);

@@ -118,9 +118,7 @@ EPLB_HOST_DEVICE std::uint64_t swap_key(Team& team, const packing& p, Gain gain,
   for (int j = i + 1 + team.rank() * width; j < p.items; j += team.size() * width)
     for (int k = j; k < j + width; ++k)
       if (gain(load - p.load[k], own - p.pack_load_of_item[k]) == best.gain)
-        return heaviest_key(
-            bits_float(static_cast<std::uint32_t>(best.gain)),
-            static_cast<std::uint32_t>(i) * static_cast<std::uint32_t>(p.items) + static_cast<std::uint32_t>(k));
+        return heaviest_key(bits_float(static_cast<std::uint32_t>(best.gain)), index_pair::key(i, k, p.items));
   return last_key;
 }
 
@@ -141,8 +139,7 @@ EPLB_HOST_DEVICE std::uint64_t best_of_two_packs(Team& team, const packing& p, i
       if (2 * d > slack && g <= highest) break;
       if (g <= highest) continue;
       highest = g;
-      best = heaviest_key(bits_float(static_cast<std::uint32_t>(g)),
-                          static_cast<std::uint32_t>(from[a]) * static_cast<std::uint32_t>(p.items) + to[b]);
+      best = heaviest_key(bits_float(static_cast<std::uint32_t>(g)), index_pair::key(from[a], to[b], p.items));
     }
   }
   return team.min(best);
@@ -230,8 +227,7 @@ EPLB_HOST_DEVICE void refine(Team& team, const packing& p, swap_scope scope, int
     const auto [heavy, light] = find_extremes(team, p);
     const std::uint64_t best = find_swap(team, p, scope, heavy, light);
     if (best == last_key) return;
-    const auto items = static_cast<std::uint32_t>(p.items);
-    const auto i = static_cast<int>(key_index(best) / items), j = static_cast<int>(key_index(best) % items);
+    const auto [i, j] = index_pair(best, p.items);
     const int a = p.pack_of_item[i], b = p.pack_of_item[j];
     team.sync();
     for (int side = rank; side < 2; side += size) {

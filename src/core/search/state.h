@@ -30,18 +30,6 @@ struct search_task {
   const index_t* current;  // [slots], no_expert: none; null: it starts from nothing
 };
 
-/// Two indices as one, and back.
-struct index_pair {
-  int i, j;
-
-  EPLB_HOST_DEVICE static std::uint32_t key(int i, int j, int count_of_j) {
-    return static_cast<std::uint32_t>(i) * static_cast<std::uint32_t>(count_of_j) + static_cast<std::uint32_t>(j);
-  }
-  EPLB_HOST_DEVICE index_pair(std::uint64_t key, int count_of_j)
-      : i(static_cast<int>(key_index(key) / static_cast<std::uint32_t>(count_of_j))),
-        j(static_cast<int>(key_index(key) % static_cast<std::uint32_t>(count_of_j))) {}
-};
-
 /// A node's experts, slots and gpus, and its loads, each sample scaled so that a gpu of speed 1 has 1 on the average.
 struct search_problem {
   int experts, slots, gpus, samples;
