@@ -167,10 +167,10 @@ struct Entry {
 };
 
 std::int32_t read_place(const CsvReader& csv, const char* what) {
-  constexpr std::int32_t most = 65535;  // of each extent, to the library
   std::int32_t number = 0;
-  if (!csv.read(number) || number < 0 || number >= most)
-    csv.fail_here("has '" + std::string(csv.field()) + "' where the number of " + what + " is due, 0 to 65534");
+  if (!csv.read(number) || number < 0 || number >= largest_extent)
+    csv.fail_here("has '" + std::string(csv.field()) + "' where the number of " + what + " is due, 0 to " +
+                  std::to_string(largest_extent - 1));
   return number;
 }
 

@@ -11,6 +11,9 @@
 
 namespace eplb::cli {
 
+/// Largest of what is counted in a shape: layers, experts, slots, gpus, groups, nodes, samples.
+constexpr std::int32_t largest_extent = 65535;
+
 using Values =
     std::variant<std::vector<std::int64_t>, std::vector<std::int32_t>, std::vector<float>, std::vector<double>>;
 

@@ -70,7 +70,7 @@ void number_layers(Loads& loads, std::vector<std::int32_t> of_file, const LoadMe
   if (said.empty()) {
     const auto steps = static_cast<std::int64_t>(loads.layers - 1);
     const std::int64_t last = meaning.first_layer + meaning.layer_step * steps;
-    constexpr std::int64_t most = 65534;  // as a model has at most 65535 layers
+    constexpr std::int64_t most = largest_extent - 1;
     if (last > most)
       fail(loads.name, "has " + count(loads.layers, "layer") + ", of which the last would have number " +
                            std::to_string(last) + "; the largest can be " + std::to_string(most));

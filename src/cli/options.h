@@ -24,9 +24,6 @@ std::int32_t choose(const Choices& choices, const std::string& option, const std
 CLI::Option* add_choice(CLI::App& command, const std::string& option, std::int32_t& value, Choices choices,
                         const std::string& help);
 
-/// Largest of what is counted in a shape: layers, experts, slots, gpus, groups, nodes, samples.
-constexpr std::int32_t largest_extent = 65535;
-
 /// An option whose value is a number from @p least to @p most, in plain decimal. T is std::int32_t, std::int64_t,
 /// std::uint64_t or float.
 template <class T>

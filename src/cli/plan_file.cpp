@@ -465,10 +465,9 @@ std::string unequal_slots(const eplb_shape& shape) {
 
 /// Sees to it that what the file says of its gpus is so.
 void check_gpus(PlanFile& plan) {
-  constexpr std::int32_t most_gpus = 65535;  // to the library
   auto& slots = plan.slots_per_gpu;
-  if (plan.gpus < 0 || plan.gpus > most_gpus)
-    fail(plan.name, "is of " + count(plan.gpus, "gpu") + "; there can be 1 to " + std::to_string(most_gpus));
+  if (plan.gpus < 0 || plan.gpus > largest_extent)
+    fail(plan.name, "is of " + count(plan.gpus, "gpu") + "; there can be 1 to " + std::to_string(largest_extent));
   if (std::find(slots.begin(), slots.end(), -1) != slots.end())
     fail(plan.name, "has a gpu with -1 slots in its slots_per_gpu; there must be 0 or more");
   if (!slots.empty()) {
@@ -518,6 +517,12 @@ void check_all_are_counted(const PlanFile& plan, const Loads& loads) {
   }
 }
 
+/// Where element @p i of a placement is, whose rows are the layers of @p loads.
+std::string place_of_slot(const PlanFile& plan, const Loads& loads, std::size_t i) {
+  const auto slots = static_cast<std::size_t>(plan.slots);
+  return "layer " + std::to_string(loads.layer_numbers[i / slots]) + ", slot " + std::to_string(i % slots);
+}
+
 /// Takes @p counts for counts of the slots of a placement, and gives the loads of its experts.
 Loads fold_counts(const Loads& counts, const PlanFile& plan, std::int32_t experts_said) {
   if (plan.slots != counts.experts)
@@ -532,8 +537,7 @@ Loads fold_counts(const Loads& counts, const PlanFile& plan, std::int32_t expert
     fail(plan.name, "has " + count(loads.experts, "expert") + ", but --experts is " + std::to_string(experts_said));
   const auto experts = static_cast<std::size_t>(loads.experts), slots = static_cast<std::size_t>(plan.slots);
   const auto fail_at = [&](std::size_t i, const std::string& what) {
-    fail(plan.name, "layer " + std::to_string(counts.layer_numbers[i % map.size() / slots]) + ", slot " +
-                        std::to_string(i % slots) + what);
+    fail(plan.name, place_of_slot(plan, counts, i % map.size()) + what);
   };
   const auto fold = [&](const auto& of_slots, auto sum) {
     std::vector<decltype(sum)> values(of_slots.size() / slots * experts);
@@ -696,9 +700,8 @@ void check_experts(const PlanFile& plan, const Loads& loads) {
   const Numbers32& map = plan.placement.physical_to_logical;
   const auto other = std::find_if(map.begin(), map.end(), [&](std::int32_t expert) { return expert >= loads.experts; });
   if (other == map.end()) return;
-  const auto at = static_cast<std::size_t>(other - map.begin()), slots = static_cast<std::size_t>(plan.slots);
-  fail(plan.name, "layer " + std::to_string(loads.layer_numbers[at / slots]) + ", slot " + std::to_string(at % slots) +
-                      " is " + std::to_string(*other) + ", but the experts of " + loads.name + " are 0 to " +
+  fail(plan.name, place_of_slot(plan, loads, static_cast<std::size_t>(other - map.begin())) + " is " +
+                      std::to_string(*other) + ", but the experts of " + loads.name + " are 0 to " +
                       std::to_string(loads.experts - 1));
 }
 

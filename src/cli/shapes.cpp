@@ -6,7 +6,7 @@
 #include <charconv>
 
 #include "error.h"
-#include "options.h"
+#include "file_array.h"
 
 namespace eplb::cli {
 namespace {

@@ -25,7 +25,6 @@ struct layer_plan {
   plan_shape shape;
   node_size node;
   float* sample;           // [experts]
-  float* sum;              // [experts]
   index_t* node_expert;    // [experts]
   index_t* packed_expert;  // [experts]
   group_problem groups;
@@ -49,7 +48,6 @@ struct layer_plan {
     out.shape = shape;
     out.node = of.largest_node();
     out.sample = memory.take<float>(experts);
-    out.sum = memory.take<float>(experts);
     out.node_expert = memory.take<index_t>(experts);
     out.packed_expert = memory.take<index_t>(experts);
     out.groups = group_problem::lay_out<Team>(memory, shape);

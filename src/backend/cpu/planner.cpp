@@ -51,8 +51,8 @@ struct worker_memory {
   static worker_memory lay_out(arena& memory, const plan_spec& spec) {
     const plan_shape& shape = spec.shape;
     const bool searches = spec.searches();
-    const int items = std::max(searches ? 0 : shape.slots / shape.nodes, shape.groups);
-    const int packs = std::max(searches ? 0 : shape.gpus / shape.nodes, shape.nodes);
+    const int items = std::max(searches ? 0 : spec.node.slots, shape.groups);
+    const int packs = std::max(searches ? 0 : spec.node.gpus, shape.nodes);
     worker_memory out{};
     out.sum = memory.take<float>(size_cast(shape.experts));
     out.node_expert = memory.take<index_t>(size_cast(shape.experts));
@@ -237,8 +237,7 @@ class cpu_planner final : public planner {
     kernels_.number_experts(shape, groups, own.member, input.current.expert ? own.packed_expert : own.node_expert);
 
     const layer_maps maps = next.maps.of(shape, layer);
-    const layer_samples loads =
-        spec_.search.sum_samples ? layer_samples{own.sum, 0, 1} : layer_samples{samples, stride, input.loads.samples};
+    const layer_samples loads = layer_samples::of(spec_.search, own.sum, {samples, stride, input.loads.samples});
     const search_task task{shape,        spec_.node, memory_.gpus,
                            spec_.search, loads,      input.current.expert ? own.current : nullptr};
     if (task.current) {
@@ -299,13 +298,13 @@ class cpu_planner final : public planner {
   /// The same by all threads.
   void deal_candidates(const packing_problem& problem, const worker_memory& own) {
     bool is_stopped = false;
-    const int shares = spec_.threads, candidates = spec_.rules.candidates;
+    const int shares = spec_.threads;
     pool_.run(
         shares,
         [&](int thread, int share) {
           const worker_memory& worker = memory_.workers[share];
-          *worker.share_key = kernels_.try_candidates(problem, spec_.rules, candidates * share / shares,
-                                                      candidates * (share + 1) / shares,
+          *worker.share_key = kernels_.try_candidates(problem, spec_.rules, first_candidate(spec_.rules, share, shares),
+                                                      first_candidate(spec_.rules, share + 1, shares),
                                                       memory_.workers[thread].packing, worker.share_member);
         },
         [&](int) { return is_stopped = is_stopped_after(static_cast<int>(problem.layer)); });

@@ -49,7 +49,7 @@ launch_plan plan_launches(const plan_spec& spec) {
   if (searches) {
     out.search = form_of_blocks(nodes, search_bytes(shape, spec.node, spec.max_samples));
   } else {
-    const int items = shape.slots / shape.nodes, packs = shape.gpus / shape.nodes;
+    const int items = spec.node.slots, packs = spec.node.gpus;
     out.pack_replicas = {
         false, items, packs, shape.nodes, problem_bytes<node_problem>(shape), items == packs ? 1 : out.shares};
     out.prepare_nodes = form_of_blocks(nodes, scratch_bytes<node_scratch>(shape));

@@ -265,11 +265,11 @@ EPLB_HOST_DEVICE void try_share(Team& team, const submit_job& job, const packing
   plan_state& state = *job.memory.state;
   const bool is_good = state.fault_inverted == 0, is_choice = !is_identity(packing);
   if (is_good && is_choice) {
-    const int candidates = job.rules.candidates;
-    const std::uint64_t key = try_candidates(
-        team, packing, job.rules, candidates * share / step.shares, candidates * (share + 1) / step.shares,
-        packing_memory::lay_out<cooperative_layout>(temporary, step.items, step.packs),
-        found.member + size_cast(share) * size_cast(step.items));
+    const std::uint64_t key =
+        try_candidates(team, packing, job.rules, first_candidate(job.rules, share, step.shares),
+                       first_candidate(job.rules, share + 1, step.shares),
+                       packing_memory::lay_out<cooperative_layout>(temporary, step.items, step.packs),
+                       found.member + size_cast(share) * size_cast(step.items));
     if (team.rank() == 0) found.key[share] = key;
   }
   if (!is_last(team, job.memory.arrived[problem], step.shares)) return;
@@ -318,9 +318,8 @@ template <class Team>
 EPLB_HOST_DEVICE node_outcome search_read_node(Team& team, const submit_job& job, int layer, int node, int budget,
                                                const search_scratch& own) {
   const bool starts_from_current = job.input.current.expert;
-  const layer_samples samples = job.search.sum_samples
-                                    ? layer_samples{own.load.sum, 0, 1}
-                                    : layer_samples{own.samples, size_cast(job.shape.experts), job.input.loads.samples};
+  const layer_samples samples =
+      layer_samples::of(job.search, own.load.sum, {own.samples, size_cast(job.shape.experts), job.input.loads.samples});
   const search_task task{job.shape,  job.node, job.memory.gpus,
                          job.search, samples,  starts_from_current ? own.current : nullptr};
   const index_t* const node_expert = find_nodes(team, job, layer, task, own);

@@ -49,6 +49,11 @@ struct packing_memory {
 
 namespace {
 
+/// Where a share of the candidates begins; it ends where the next begins.
+EPLB_HOST_DEVICE inline int first_candidate(const packing_rules& rules, int share, int shares) {
+  return rules.candidates * share / shares;
+}
+
 /// Amplitude of candidate c: none for candidate 0.
 EPLB_HOST_DEVICE inline float amplitude(const packing_rules& rules, int c) {
   if (c == 0 || rules.form == amplitude_form::constant) return c == 0 ? 0 : rules.amplitude;

@@ -18,6 +18,11 @@ struct layer_samples {
   const float* load;  // [samples][experts], `stride` apart
   std::size_t stride;
   int samples;
+
+  /// What a search looks at of loads that have been read: each sample, or their sum.
+  EPLB_HOST_DEVICE static layer_samples of(const search_rules& rules, const float* sum, const layer_samples& each) {
+    return rules.sum_samples ? layer_samples{sum, 0, 1} : each;
+  }
 };
 
 /// What a search of a layer is given.
