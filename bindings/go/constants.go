@@ -86,7 +86,7 @@ const (
 	PolicyAuto Policy = 0
 	// Groups to nodes, replicas within their node, replicas to gpus.
 	PolicyHierarchical Policy = 1
-	// Groups and nodes are ignored.
+	// Groups and nodes play no part.
 	PolicyGlobal Policy = 2
 )
 

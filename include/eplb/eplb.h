@@ -181,7 +181,7 @@ enum eplb_policy {
                                      many gpus that have slots, slots and speed on each. Global otherwise, as
                                      after the loss of a gpu or a node. */
   EPLB_POLICY_HIERARCHICAL = 1, /**< Groups to nodes, replicas within their node, replicas to gpus. */
-  EPLB_POLICY_GLOBAL       = 2  /**< Groups and nodes are ignored. */
+  EPLB_POLICY_GLOBAL       = 2  /**< Groups and nodes play no part. */
 };
 
 /** Where a plan is computed. */
@@ -562,8 +562,8 @@ EPLB_API EPLB_NODISCARD eplb_status EPLB_CALL eplb_poll(eplb_context* context, e
 /** @} */
 
 /** @defgroup judge Judging any placement
- *  Host memory. Any P >= E and any gpus; groups and nodes are not looked at. Each call allocates what it needs, with
- *  malloc, and frees it.
+ *  Host memory. Any P >= E and any gpus; groups and nodes play no part, but eplb_shape::node_of_gpu, if it is given,
+ *  has to name nodes that there are. Each call allocates what it needs, with malloc, and frees it.
  *  @{ */
 /** What eplb_check_placement() also looks at. */
 enum eplb_check_flag {

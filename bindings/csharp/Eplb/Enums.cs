@@ -74,7 +74,7 @@ namespace Eplb
         Auto = 0,
         /// <summary>Groups to nodes, replicas within their node, replicas to gpus.</summary>
         Hierarchical = 1,
-        /// <summary>Groups and nodes are ignored.</summary>
+        /// <summary>Groups and nodes play no part.</summary>
         Global = 2
     }
 

@@ -95,7 +95,7 @@ class Policy(IntEnum):
     AUTO = raw.EPLB_POLICY_AUTO
     #: Groups to nodes, replicas within their node, replicas to gpus.
     HIERARCHICAL = raw.EPLB_POLICY_HIERARCHICAL
-    #: Groups and nodes are ignored.
+    #: Groups and nodes play no part.
     GLOBAL = raw.EPLB_POLICY_GLOBAL
 
 

@@ -76,7 +76,7 @@ open_enum! {
         AUTO = EPLB_POLICY_AUTO,
         /// Groups to nodes, replicas within their node, replicas to gpus.
         HIERARCHICAL = EPLB_POLICY_HIERARCHICAL,
-        /// Groups and nodes are ignored.
+        /// Groups and nodes play no part.
         GLOBAL = EPLB_POLICY_GLOBAL,
     }
 }
