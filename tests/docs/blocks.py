@@ -192,6 +192,11 @@ def compare(page, work):
     return failed
 
 
+def is_run_beside(page):
+    """Whether the page's commands are for the folder that the repository is in, not for the repository itself."""
+    return any("libeplb" in block.text for block in split(page)[0] if block.info == "sh")
+
+
 def run(page, build, stage, work):
     shutil.rmtree(work, ignore_errors=True)
     (work / "bin").mkdir(parents=True)
@@ -207,7 +212,7 @@ def run(page, build, stage, work):
         print(f"skipped: no {', no '.join(missing)}")
         return False
     shutil.copytree(SOURCE, work / "libeplb", ignore=not_of_source)
-    start = work if "libeplb" in script else work / "libeplb"
+    start = work if is_run_beside(page) else work / "libeplb"
     if subprocess.run(["sh", "-c", script], cwd=start, env=environment_of(path, stage, work), check=False).returncode:
         print(*(output.read_text() for output in sorted(work.glob("out.*"))), sep="")
         return True
